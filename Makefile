@@ -1,0 +1,50 @@
+# Two commands matter: `make demo` and `make test`. Each sets up all that it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint types contracts unit services bench soak clean
+
+$(STAMP): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/python policies/demo/run.py
+
+test: lint types contracts unit
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+unit: $(STAMP) services
+	$(BIN)/pytest -n 2 -m 'not soak'
+
+# The store tests talk to a real Redis, which they start themselves; install it where that is allowed.
+services:
+	@command -v redis-server >/dev/null || command -v valkey-server >/dev/null || test -n "$$GUARD_TEST_REDIS" \
+	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq redis-server; } \
+	|| echo "no redis-server here: the tests of the Redis store are skipped (or fail under CI=true)"
+
+# Side by side, as ratios, in one run; never part of the tests.
+bench: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python tests/bench/run.py
+
+# The full counts of fuzzers and properties: minutes to hours.
+soak: $(STAMP)
+	GUARD_SOAK=1 $(BIN)/pytest -n 2
+
+clean:
+	rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
