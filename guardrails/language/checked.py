@@ -1,0 +1,154 @@
+"""What the checker gives: rules with their meaning resolved, ready to be compiled.
+
+A `Rule` is one statement with all that surrounds it. Its meaning may differ from tool to tool, because
+`args` does, so a rule is lowered for one tool at a time (`checker.Lowering`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from guardrails.diagnostics import Span
+from guardrails.language import core, syntax
+from guardrails.language import types as t
+from guardrails.language.schema import Tool
+from guardrails.language.scope import Namespace
+from guardrails.model import Outcome
+
+
+def keyword_of(effect: syntax.Effect) -> str:
+    """The word that a statement begins with, for people."""
+    names = {"OnlyFields": "only fields", "OnlyRows": "only rows", "DropFields": "drop fields"}
+    name = type(effect).__name__
+    return names.get(name, name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One statement. `index` orders all rules of a policy by file and place."""
+
+    index: int
+    policy: str
+    block: syntax.Block
+    statement: syntax.Statement
+    shadow: bool
+
+    @property
+    def name(self) -> str:
+        """`policy.label`, or its place."""
+        label = self.statement.label
+        return f"{self.policy}.{label}" if label else str(self.statement.span)
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Who decides an `ask`, by when (microseconds), and who else then."""
+
+    reviewers: tuple[str, ...]
+    quorum: int
+    within: int | None
+    otherwise: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """allow, ask, deny or halt."""
+
+    outcome: Outcome
+    ask: Ask | None = None
+
+    @property
+    def grants(self) -> bool:
+        return self.outcome in (Outcome.ALLOW, Outcome.ASK)
+
+    @property
+    def restricts(self) -> bool:
+        return self.outcome is not Outcome.ALLOW
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """deny unless `condition` is definitely true."""
+
+    condition: core.Core
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A row of a threshold: up to `bound` (None: above all others) this verdict holds."""
+
+    bound: core.Core | None
+    verdict: Verdict
+    because: str | None
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    value: core.Core
+    rows: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """An obligation: `flag` or `review`, with its details."""
+
+    kind: str
+    details: tuple[tuple[str, object], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A transform of the payload.
+
+    `kind`: redact, only fields, only rows or drop fields; `paths` below the payload, `*` for every element;
+    `pattern` what is redacted inside texts (None: the whole value); `method` and `argument` how; `rows` the
+    condition of `only rows`, with the row as `Load("row", ...)`.
+    """
+
+    kind: str
+    paths: tuple[tuple[str, ...], ...] = ()
+    pattern: str | None = None
+    method: str = "mask"
+    argument: object = None
+    rows: core.Core | None = None
+
+
+Meaning: TypeAlias = Verdict | Requirement | Steps | Duty | Change
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """A rule for one tool: it applies when `condition` is true (None: always)."""
+
+    rule: Rule
+    condition: core.Core | None
+    meaning: Meaning
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback:
+    """A declared default: what holds at a point where nothing grants."""
+
+    point: syntax.Point
+    verdict: Verdict
+    because: str | None
+    span: Span
+    policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A whole policy without errors: all files, one namespace."""
+
+    name: str
+    rules: tuple[Rule, ...]
+    namespace: Namespace
+    tools: Mapping[str, Tool]
+    defaults: tuple[Fallback, ...]
+    principal: t.Type
+    agent: t.Type
+    forms: dict[tuple[int, str | None], Lowered] = field(default_factory=dict, compare=False, repr=False)
+    """What each rule means for each tool it was checked for, by its index and the tool's name."""

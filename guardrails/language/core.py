@@ -1,0 +1,231 @@
+"""The checked tree: expressions with resolved names, known types and explicit conversions.
+
+The checker lowers syntax to these nodes and the compiler turns them into Python. Two nodes are equal when
+they mean the same, wherever they stand (`span` takes no part), so that equal conditions can be
+evaluated once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Literal, TypeAlias
+
+from guardrails.diagnostics import Span
+from guardrails.language.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    span: Span = field(compare=False)
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class Const(Core):
+    """A constant. Sets are frozensets, lists tuples, maps `ConstMap`; durations and times microseconds,
+    sizes bytes, money `(Decimal, currency)`; canonical types (path, host, ...) keep their source text."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class ConstMap(Core):
+    entries: tuple[tuple[object, Core], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Load(Core):
+    """A field of the event: `root` is args, principal, agent, session, tool, result, text, now or row."""
+
+    root: str
+    path: tuple[str, ...]
+    optional: bool = False
+
+    @property
+    def where(self) -> str:
+        return ".".join((self.root, *self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class Var(Core):
+    """A quantifier variable or a parameter of a named condition; `name` is unique in its statement."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field(Core):
+    base: Core
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Property(Core):
+    """A property of a canonical value: `url.host`, `email.domain`."""
+
+    base: Core
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item(Core):
+    base: Core
+    key: Core
+
+
+@dataclass(frozen=True, slots=True)
+class Narrow(Core):
+    """A value nobody typed, checked at run time to be of `type`."""
+
+    value: Core
+
+
+@dataclass(frozen=True, slots=True)
+class Convert(Core):
+    """A string read as the canonical type `type`."""
+
+    value: Core
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke(Core):
+    """A built-in function."""
+
+    function: str
+    arguments: tuple[Core, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostCall(Core):
+    """A function that the host registered."""
+
+    function: str
+    arguments: tuple[Core, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Compute(Core):
+    """Arithmetic; `op` is one of `+ - * / %`, `neg`, and for sets `| & -`. `exact` false: plain integers."""
+
+    op: str
+    operands: tuple[Core, ...]
+    exact: bool
+
+
+Mode: TypeAlias = Literal["raw", "exact", "plain", "dynamic", "set", "money"]
+
+
+@dataclass(frozen=True, slots=True)
+class Compare(Core):
+    """`op`: `== != < <= > >=`.
+
+    `mode` raw: a loaded number against a constant a float holds exactly; exact: through decimals; plain:
+    both of one simple type; set: set relations; money: one currency; dynamic: types unknown.
+    """
+
+    op: str
+    left: Core
+    right: Core
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class Test(Core):
+    """`in`, `contains`, `matches`, `finds` (a pattern anywhere), `like`, `within`."""
+
+    op: str
+    left: Core
+    right: Core
+
+
+@dataclass(frozen=True, slots=True)
+class All(Core):
+    operands: tuple[Core, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf(Core):
+    operands: tuple[Core, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Negation(Core):
+    operand: Core
+
+
+@dataclass(frozen=True, slots=True)
+class Present(Core):
+    value: Core
+
+
+@dataclass(frozen=True, slots=True)
+class Fallback(Core):
+    value: Core
+    default: Core
+
+
+@dataclass(frozen=True, slots=True)
+class Each(Core):
+    """`kind` any, all, count, sum, min or max over `collection`, with `variable` bound in `where` and `body`."""
+
+    kind: str
+    variable: str
+    collection: Core
+    where: Core | None
+    body: Core | None
+
+
+@dataclass(frozen=True, slots=True)
+class Collect(Core):
+    """A list or set with parts that are not constant."""
+
+    items: tuple[Core, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Bind(Core):
+    """Evaluate `value` once as `variable` in `body`."""
+
+    variable: str
+    value: Core
+    body: Core
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet(Core):
+    """A use of an engine part that is not there: `feature` names it. It never reaches the compiler."""
+
+    feature: str
+
+
+_PARTS: dict[type, tuple[str, ...]] = {}
+
+
+def _parts(node: Core) -> tuple[str, ...]:
+    """The fields of a kind of node that can hold other nodes."""
+    kind = type(node)
+    if kind not in _PARTS:
+        _PARTS[kind] = tuple(part.name for part in fields(node) if part.name not in ("span", "type"))
+    return _PARTS[kind]
+
+
+def children(node: Core) -> Iterator[Core]:
+    """The direct parts of a node."""
+    for name in _parts(node):
+        value = getattr(node, name)
+        if isinstance(value, Core):
+            yield value
+        elif isinstance(value, tuple):
+            for item in value:
+                parts = item if isinstance(item, tuple) else (item,)
+                yield from (inner for inner in parts if isinstance(inner, Core))
+
+
+def walk(node: Core) -> Iterator[Core]:
+    """The node and everything below it, parents first."""
+    waiting = [node]
+    while waiting:
+        here = waiting.pop()
+        yield here
+        waiting += reversed(list(children(here)))
