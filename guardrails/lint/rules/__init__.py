@@ -1,0 +1,22 @@
+"""The families of rules. Importing this package enters all of them in the registry."""
+
+from __future__ import annotations
+
+from guardrails.lint import suppressions
+from guardrails.lint.rules import (
+    amounts,
+    conflicts,
+    dead,
+    grants,
+    names,
+    patterns,
+    structure,
+    texts,
+    thresholds,
+    tools,
+    wording,
+)
+
+FAMILIES = (
+    dead, conflicts, thresholds, grants, patterns, texts, names, tools, structure, wording, amounts, suppressions
+)  # fmt: skip
