@@ -1,0 +1,96 @@
+"""Binding a principal to its declared type, once for a session instead of once for a call.
+
+Takes the host's raw record and the plain-data description of its type; gives a record in which every
+declared field is a value of its type or a `Poison` that says what is wrong with it.
+
+Descriptions: a scalar's name, `("set" | "list", item)`, `("map", key, value)`, `("enum", values)`,
+`("record", ((name, description), ...))`.
+"""
+
+from __future__ import annotations
+
+from guardrails.errors import EvaluationError
+from guardrails.functions import MODULES, read, time
+from guardrails.runtime.operations import (
+    Poison,
+    as_set,
+    load_any,
+    load_bool,
+    load_enum,
+    load_int,
+    load_list,
+    load_map,
+    load_number,
+    load_string,
+    missing,
+    mistyped,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_LOADERS = {
+    "any": load_any, "bool": load_bool, "int": load_int, "decimal": load_number, "string": load_string,
+}  # fmt: skip
+
+
+def bind_record(value: Any, description: Any, where: str) -> dict[str, Any]:
+    """The declared fields of `value`; the rest of it is not visible to the policy."""
+    if description is None:
+        return value if value.__class__ is dict else {}
+    if value.__class__ is not dict:
+        return {name: mistyped(value, where, "an object") for name, _ in description[1]}
+    return {name: bind(value.get(name), kind, f"{where}.{name}") for name, kind in description[1]}
+
+
+def bind(value: Any, description: Any, where: str) -> Any:
+    """One field, as a value of its type or a poison."""
+    try:
+        return _bound(value, description, where)
+    except EvaluationError as error:
+        return Poison(type(error), f"`{where}`: {error}")
+
+
+def _bound(value: Any, description: Any, where: str) -> Any:
+    if value is None:
+        return missing(where)
+    if description.__class__ is str:
+        return _scalar(value, description, where)
+    kind = description[0]
+    if kind == "enum":
+        return load_enum(value, where, frozenset(description[1]))
+    if kind == "record":
+        return (
+            bind_record(value, description, where)
+            if value.__class__ is dict
+            else mistyped(value, where, "an object")
+        )
+    if kind == "map":
+        return load_map(value, where)
+    return _collection(value, description, where)
+
+
+def _scalar(value: Any, kind: str, where: str) -> Any:
+    loader = _LOADERS.get(kind)
+    if loader:
+        return loader(value, where)
+    text = load_string(value, where)
+    if text.__class__ is Poison:
+        return text
+    if kind in MODULES:
+        return read(kind, text)
+    return time(text) if kind == "time" else mistyped(value, where, f"a {kind}")
+
+
+def _collection(value: Any, description: Any, where: str) -> Any:
+    if value.__class__ is set or value.__class__ is frozenset:
+        value = sorted(value, key=repr)
+    items = load_list(value, where)
+    if items.__class__ is Poison:
+        return items
+    bound = [bind(item, description[1], f"{where}[{index}]") for index, item in enumerate(items)]
+    for item in bound:
+        if item.__class__ is Poison:
+            return item
+    return as_set(bound) if description[0] == "set" else bound

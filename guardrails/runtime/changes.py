@@ -1,0 +1,76 @@
+"""Changes: the transforms of a decision, applied to its payload (law L3).
+
+Takes the effects that hold and the event, gives the payload that goes on. Imported only by decisions that
+change something.
+"""
+
+from __future__ import annotations
+
+from guardrails.errors import WrongType
+from guardrails.model import Transform
+from guardrails.runtime.failures import failure_of
+from guardrails.runtime.transforms import Dropped, Redaction, drop_fields, keep_fields, keep_rows, redact
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from guardrails.model import Failure
+    from guardrails.runtime.program import Effect, Unit
+
+
+def listed(effects: list[Effect]) -> tuple[Transform, ...]:
+    """What the effects change, as the decision lists it."""
+    return tuple(Transform(each.change[0], _pointers(each.change), each.applied.name) for each in effects)
+
+
+def changed(unit: Unit, effects: list[Effect], event: tuple[Any, ...], failures: list[Failure]) -> Any:
+    """The payload after all changes; rows that could not be judged are left out and added to `failures`."""
+    value = _with_rows(unit, _of_kind(effects, "only rows"), event, failures)
+    for effect in _of_kind(effects, "only fields"):
+        value = keep_fields(value, list(effect.change[1]))
+        if value is Dropped:
+            raise WrongType("`only fields` needs a result with fields")
+    dropped = [path for effect in _of_kind(effects, "drop fields") for path in effect.change[1]]
+    if dropped:
+        value = drop_fields(value, dropped)
+    redactions = [one for effect in _of_kind(effects, "redact") for one in _redactions(effect.change)]
+    done = redact(value, redactions) if redactions else value
+    return None if done is Dropped else done
+
+
+def _of_kind(effects: list[Effect], kind: str) -> list[Effect]:
+    return [effect for effect in effects if effect.change[0] == kind]
+
+
+def _with_rows(unit: Unit, effects: list[Effect], event: tuple[Any, ...], failures: list[Failure]) -> Any:
+    tests = [_row_test(unit, effect, event, failures) for effect in effects]
+    return keep_rows(event[2], tests) if tests else event[2]
+
+
+def _row_test(unit: Unit, effect: Effect, event: tuple[Any, ...], failures: list[Failure]) -> Any:
+    function = unit.rows[effect.change[5]]
+
+    def keeps(row: Any) -> bool:
+        try:
+            return function(row, *event) is True
+        except Exception as error:
+            failures.append(failure_of(error, effect.applied.name, effect.applied.place))
+            return False
+
+    return keeps
+
+
+def _redactions(change: tuple[Any, ...]) -> Iterable[Redaction]:
+    _, paths, pattern, method, argument, _ = change
+    find = None
+    if pattern is not None:
+        from guardrails.patterns.spans import compile_spans
+
+        find = compile_spans(pattern)
+    return (Redaction(path, find, method, argument) for path in paths)
+
+
+def _pointers(change: tuple[Any, ...]) -> tuple[str, ...]:
+    return tuple("/" + "/".join(path) if path else "" for path in change[1])

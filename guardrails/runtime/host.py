@@ -1,0 +1,108 @@
+"""Functions of the host: what a policy may ask the application, typed and bounded in time.
+
+A function is asked once in a decision for the same arguments. One that fails, is too slow or gives a value
+of another type is an error of the expression that asked (law L2), never a guess.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from guardrails.errors import EvaluationError, Unavailable
+from guardrails.runtime.binding import bind
+from guardrails.runtime.operations import Poison
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+
+class HostFunction:
+    """A Python function under the name and types that a policy sees.
+
+    `parameters` are `(name, type description)` pairs and `result` a description (see `runtime.binding`).
+    `pure` says that it gives the same for the same arguments; `budget` is its time in seconds.
+    """
+
+    __slots__ = ("budget", "function", "name", "parameters", "pure", "result")
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        parameters: tuple[tuple[str, Any], ...],
+        result: Any,
+        *,
+        pure: bool = True,
+        budget: float = 0.05,
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.parameters = parameters
+        self.result = result
+        self.pure = pure
+        self.budget = budget
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return self.function(*arguments, **named)
+
+
+class Host:
+    """The host's functions by name."""
+
+    __slots__ = ("functions",)
+
+    def __init__(self, functions: Mapping[str, HostFunction]) -> None:
+        self.functions = functions
+
+    def call(self, asked: dict[Any, Any], name: str, arguments: tuple[Any, ...]) -> Any:
+        """The answer of a function; `asked` remembers the answers and errors of this decision."""
+        key = (name, repr(arguments))
+        if key not in asked:
+            asked[key] = self._ask(self.functions[name], arguments)
+        answer = asked[key]
+        return answer.reject() if answer.__class__ is Poison else answer
+
+    def _ask(self, function: HostFunction, arguments: tuple[Any, ...]) -> Any:
+        started = monotonic()
+        try:
+            answer = _run(function, arguments)
+        except EvaluationError as error:
+            return Poison(type(error), str(error))
+        except Exception as error:
+            return Poison(Unavailable, f"the host's function `{function.name}` failed: {error!r}")
+        if answer is _LATE or monotonic() - started > function.budget:
+            return Poison(
+                Unavailable, f"the host's function `{function.name}` took longer than {function.budget} s"
+            )
+        return bind(answer, function.result, f"{function.name}(...)")
+
+
+_LATE = object()
+
+
+def _run(function: HostFunction, arguments: tuple[Any, ...]) -> Any:
+    """The answer, or `_LATE`. A look-up waits for the outside, so it runs in a thread that can be left behind;
+    a pure function only computes, so it runs here and its time is judged afterwards."""
+    if function.pure:
+        return function.function(*arguments)
+    from threading import Thread
+
+    answers: list[tuple[Any, Exception | None]] = []
+
+    def ask() -> None:
+        try:
+            answers.append((function.function(*arguments), None))
+        except Exception as error:
+            answers.append((None, error))
+
+    thread = Thread(target=ask, daemon=True, name=f"guard-{function.name}")
+    thread.start()
+    thread.join(function.budget)
+    if not answers:
+        return _LATE
+    answer, error = answers[0]
+    if error is not None:
+        raise error
+    return answer
