@@ -1,0 +1,201 @@
+"""`Guard`: a loaded policy, ready to decide; and `Guard.session`, where an agent's work is checked.
+
+    guard = Guard.load("support.guard")
+    session = guard.session(principal={"id": "ana", "customers": ["c-17"]})
+    decision = session.check_call("issue_refund", {"customer_id": "c-17", "amount": 40})
+
+The policy can be replaced while it is in use: `reload` swaps it as a whole, and keeps the last good one when
+the new one does not load.
+"""
+
+from __future__ import annotations
+
+from guardrails.errors import PolicyError
+from guardrails.runtime.clock import SystemClock
+from guardrails.runtime.engine import Engine, Subject
+from guardrails.runtime.events import check_event, session_of, time_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from os import PathLike
+    from typing import Any
+
+    from guardrails.diagnostics import Diagnostic
+    from guardrails.model import Decision
+    from guardrails.runtime.host import HostFunction
+    from guardrails.runtime.ports import Clock
+    from guardrails.runtime.program import Program
+    from guardrails.session import Session
+    from guardrails.watching import Watch
+
+
+class Guard:
+    """A policy in force. Thread-safe: deciding changes nothing, and a reload swaps one reference."""
+
+    def __init__(self, program: Program, *, clock: Clock | None = None, source: Source | None = None) -> None:
+        from guardrails.runtime.host import Host
+
+        self.clock: Clock = clock or SystemClock()
+        self.source = source
+        self.host = Host(source.functions if source else {})
+        self.diagnostics: tuple[Diagnostic, ...] = ()
+        self.engine = Engine(program)
+
+    # --- loading -------------------------------------------------------------------------------
+
+    @classmethod
+    def load(
+        cls,
+        *paths: str | PathLike[str],
+        params: Mapping[str, Any] | None = None,
+        functions: Iterable[HostFunction] = (),
+        clock: Clock | None = None,
+    ) -> Guard:
+        """Load one policy from one or more files. Raises `PolicyError` with every diagnostic."""
+        source = Source([str(path) for path in paths], params or {}, _hosted(functions))
+        return cls._from(source, clock)
+
+    @classmethod
+    def from_text(
+        cls,
+        text: str | Sequence[tuple[str, str]],
+        *,
+        tools: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        functions: Iterable[HostFunction] = (),
+        clock: Clock | None = None,
+    ) -> Guard:
+        """Load a policy from texts, given as one text or as `(name, text)` pairs. `tools` is the JSON text of
+        a tool file for all of it."""
+        files = [("policy.guard", text)] if isinstance(text, str) else list(text)
+        return cls._from(
+            Source([name for name, _ in files], params or {}, _hosted(functions), dict(files), tools), clock
+        )
+
+    @classmethod
+    def _from(cls, source: Source, clock: Clock | None) -> Guard:
+        program, diagnostics = source.load()
+        guard = cls(program, clock=clock, source=source)
+        guard.diagnostics = diagnostics
+        return guard
+
+    def reload(self) -> bool:
+        """Load the policy anew and swap it in. Raises `PolicyError`, with the policy in force unchanged,
+        when the new one does not load. True when it is another policy than before."""
+        if self.source is None:
+            return False
+        program, diagnostics = self.source.load()
+        changed = program.digest != self.digest
+        self.diagnostics = diagnostics
+        if changed:
+            self.engine = Engine(program)
+        return changed
+
+    def watch(self, interval: float = 1.0) -> Watch:
+        """Reload in the background whenever a file changes; `interval` is in seconds."""
+        from guardrails.watching import Watch
+
+        return Watch(self, interval)
+
+    # --- deciding ------------------------------------------------------------------------------
+
+    @property
+    def digest(self) -> str:
+        """The identity of the policy in force."""
+        return self.engine.program.digest
+
+    @property
+    def name(self) -> str:
+        return str(self.engine.program.head["name"])
+
+    def session(
+        self,
+        *,
+        principal: Mapping[str, Any] | None = None,
+        agent: Mapping[str, Any] | None = None,
+        id: str | None = None,
+        tools: Iterable[Mapping[str, Any]] | None = None,
+    ) -> Session:
+        """A session of an agent that works for `principal`. `tools` are the live tool definitions: one that
+        is not what the policy's tool file pinned is denied."""
+        from guardrails.session import Session
+
+        return Session(self, principal=principal, agent=agent, id=id, tools=tools)
+
+    def subject(self, principal: Any, agent: Any, session: Any) -> Subject:
+        """Records of principal, agent and session, bound to their declared types."""
+        from guardrails.runtime.binding import bind_record
+
+        head = self.engine.program.head
+        return Subject(
+            bind_record(principal, head["principal"], "principal"),
+            bind_record(agent, head["agent"], "agent"),
+            session if session.__class__ is dict else {},
+            self.host,
+        )
+
+    def now(self) -> int:
+        """The time of a decision in microseconds; 0 for a policy that never asks."""
+        return self.clock.now() if self.engine.program.head["uses_now"] else 0
+
+    def decide(self, event: Mapping[str, Any], *, now: int | None = None) -> Decision:
+        """The decision on one event as data; see `runtime.events`. Raises `EventError` for a malformed one."""
+        kind = check_event(event)
+        assert isinstance(event, dict)
+        at = time_of(event)
+        moment = at if at is not None else now if now is not None else self.now()
+        subject = self.subject(event.get("principal", {}), event.get("agent", {}), session_of(event))
+        if kind == "call":
+            return self.call(event["tool"], event["args"], subject, moment, event.get("tool_digest"))
+        if kind == "result":
+            return self.engine.result(event["tool"], event.get("args"), event["result"], subject, moment)
+        return self.engine.text(kind, event["text"], subject, moment)
+
+    def call(self, tool: str, args: Any, subject: Subject, now: int, digest: str | None = None) -> Decision:
+        """The decision on a call; one of a tool that is not the pinned one is denied."""
+        if digest is not None and self.engine.program.head["pinned"].get(tool, digest) != digest:
+            from guardrails.session import changed_tool
+
+            return changed_tool(tool, self.digest)
+        return self.engine.call(tool, args, subject, now)
+
+
+def _hosted(functions: Iterable[HostFunction]) -> dict[str, HostFunction]:
+    from sys import modules
+
+    hosting = modules.get("guardrails.hosting")
+    registered = dict(hosting.REGISTERED) if hosting else {}
+    return registered | {function.name: function for function in functions}
+
+
+class Source:
+    """Where a policy comes from, to be loaded again: files, or texts by name."""
+
+    def __init__(
+        self,
+        paths: list[str],
+        params: Mapping[str, Any],
+        functions: Mapping[str, HostFunction],
+        texts: Mapping[str, str] | None = None,
+        tools: str | None = None,
+    ) -> None:
+        self.paths = paths
+        self.params = params
+        self.functions = functions
+        self.texts = texts
+        self.tools = tools
+        self.files: tuple[str, ...] = tuple(paths)
+
+    def load(self) -> tuple[Program, tuple[Diagnostic, ...]]:
+        """The program and its warnings. Raises `PolicyError`."""
+        from guardrails.loading import load, read_file
+
+        read = read_file if self.texts is None else self.texts.__getitem__
+        loaded = load(self.paths, params=self.params, functions=self.functions, read=read, tools=self.tools)
+        self.files = tuple(loaded.sources.texts) or self.files
+        if loaded.program is None:
+            from guardrails.renderings import render_text
+
+            raise PolicyError(loaded.diagnostics, render_text(loaded.diagnostics, loaded.sources.texts))
+        return loaded.program, loaded.diagnostics

@@ -1,0 +1,292 @@
+"""The shared words of a decision: outcome, what applied, what failed, what changes and what is owed.
+
+Takes and gives plain immutable values. These classes are written by hand with slots, because every
+`guard check` process imports them and every call builds or returns one (`dataclasses` alone costs as much
+start-up as the whole rest of the path).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, TypeAlias
+
+    Inquiry: TypeAlias = tuple[Any, ...]
+
+
+class Outcome(Enum):
+    """The verdict, from loosest to strictest: allow < ask < deny < halt."""
+
+    ALLOW = "allow"
+    ASK = "ask"
+    DENY = "deny"
+    HALT = "halt"
+
+    @property
+    def rank(self) -> int:
+        return _RANK[self]
+
+    def __lt__(self, other: Outcome) -> bool:
+        return _RANK[self] < _RANK[other]
+
+    def __le__(self, other: Outcome) -> bool:
+        return _RANK[self] <= _RANK[other]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
+
+
+def strictest(outcomes: Iterable[Outcome]) -> Outcome:
+    """The join of outcomes; allow when there is none."""
+    return max(outcomes, key=_RANK.__getitem__, default=Outcome.ALLOW)
+
+
+class Value:
+    """Base of the immutable values below: compared, hashed and printed by their `__slots__`."""
+
+    __slots__: tuple[str, ...] = ()
+    _hidden: tuple[str, ...] = ()
+
+    def _key(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__slots__ if name not in self._hidden)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Value) and other.__class__ is self.__class__ and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{n}={getattr(self, n)!r}" for n in self.__slots__ if n not in self._hidden)
+        return f"{self.__class__.__name__}({fields})"
+
+
+class Place(Value):
+    """A stretch of a policy file: lines and columns count from 1, the end column is exclusive."""
+
+    __slots__ = ("column", "end_column", "end_line", "file", "line")
+
+    def __init__(self, file: str, line: int, column: int, end_line: int, end_column: int) -> None:
+        self.file = file
+        self.line = line
+        self.column = column
+        self.end_line = end_line
+        self.end_column = end_column
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class Applied(Value):
+    """A statement that took part in a decision.
+
+    `effect` is its keyword (`deny`, `require`, ...); `outcome` what it asked for (None for a pure transform
+    or obligation); `kept_by_error` says that it could not be evaluated and stands by law L2.
+    """
+
+    __slots__ = ("effect", "kept_by_error", "label", "message", "outcome", "place", "policy")
+
+    def __init__(
+        self,
+        effect: str,
+        outcome: Outcome | None,
+        *,
+        policy: str,
+        label: str | None,
+        message: str | None,
+        place: Place,
+        kept_by_error: bool = False,
+    ) -> None:
+        self.effect = effect
+        self.outcome = outcome
+        self.policy = policy
+        self.label = label
+        self.message = message
+        self.place = place
+        self.kept_by_error = kept_by_error
+
+    @property
+    def name(self) -> str:
+        """`policy.label`, or the place where there is no label."""
+        return f"{self.policy}.{self.label}" if self.label else str(self.place)
+
+    def by_error(self) -> Applied:
+        return Applied(
+            self.effect, self.outcome, policy=self.policy, label=self.label, message=self.message,
+            place=self.place, kept_by_error=True,
+        )  # fmt: skip
+
+
+class Failure(Value):
+    """An expression that could not be evaluated: which statement, where in it, and why.
+
+    `kind` is one of missing, type, number, ambiguous, size, unavailable, error.
+    """
+
+    __slots__ = ("kind", "message", "place", "statement")
+
+    def __init__(self, statement: str, kind: str, message: str, place: Place) -> None:
+        self.statement = statement
+        self.kind = kind
+        self.message = message
+        self.place = place
+
+
+class Transform(Value):
+    """A change that was made to the payload: `kind` (redact, only fields, only rows, drop fields), and
+    `paths`, the JSON pointers of what was changed or left out (as patterns, `/orders/*/note`)."""
+
+    __slots__ = ("kind", "paths", "statement")
+
+    def __init__(self, kind: str, paths: tuple[str, ...], statement: str) -> None:
+        self.kind = kind
+        self.paths = paths
+        self.statement = statement
+
+
+class Obligation(Value):
+    """Something the host owes beside the verdict: `flag`, `review`, `fallback`, `warn`; details by kind."""
+
+    __slots__ = ("details", "kind", "statement")
+
+    def __init__(self, kind: str, statement: str, details: tuple[tuple[str, Any], ...] = ()) -> None:
+        self.kind = kind
+        self.statement = statement
+        self.details = details
+
+
+class Approval(Value):
+    """What an `ask` needs: any of `reviewers` (empty: whoever the host asks), `quorum` of them, within
+    `within` seconds (None: no deadline), else `otherwise`."""
+
+    __slots__ = ("otherwise", "quorum", "reviewers", "statement", "within")
+
+    def __init__(
+        self,
+        reviewers: tuple[str, ...],
+        quorum: int,
+        within: float | None,
+        otherwise: tuple[str, ...],
+        statement: str,
+    ) -> None:
+        self.reviewers = reviewers
+        self.quorum = quorum
+        self.within = within
+        self.otherwise = otherwise
+        self.statement = statement
+
+
+class Denial(Value):
+    """What an agent can do about a refusal.
+
+    `kind`: `never` (no argument makes this pass), `change_arguments`, `needs_approval` or `retry_after`.
+    `counterfactual` holds arguments that were re-checked and would be allowed, as `{path: value}`.
+    """
+
+    __slots__ = ("counterfactual", "kind", "message", "retry_after")
+
+    def __init__(
+        self,
+        kind: str,
+        message: str,
+        counterfactual: dict[str, Any] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        self.kind = kind
+        self.message = message
+        self.counterfactual = counterfactual
+        self.retry_after = retry_after
+
+
+_NEW = object.__new__
+
+
+class Decision(Value):
+    """The answer to one event.
+
+    `payload` is what goes on instead of the event's own arguments, result or text when `transforms` is not
+    empty, else None. `shadow` lists what statements in shadow would have done. `policy` is the digest of
+    the policy that decided.
+    """
+
+    __slots__ = (
+        "_denial", "applied", "approvals", "errors", "obligations", "outcome", "payload", "policy",
+        "shadow", "transforms",
+    )  # fmt: skip
+    _hidden = ("_denial",)
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        policy: str,
+        applied: tuple[Applied, ...] = (),
+        errors: tuple[Failure, ...] = (),
+        transforms: tuple[Transform, ...] = (),
+        obligations: tuple[Obligation, ...] = (),
+        approvals: tuple[Approval, ...] = (),
+        shadow: tuple[Applied, ...] = (),
+        payload: Any = None,
+        denial: Inquiry | Callable[[Decision], Denial] | None = None,
+    ) -> None:
+        self.outcome = outcome
+        self.policy = policy
+        self.applied = applied
+        self.errors = errors
+        self.transforms = transforms
+        self.obligations = obligations
+        self.approvals = approvals
+        self.shadow = shadow
+        self.payload = payload
+        self._denial: Any = denial
+
+    def about(self, denial: Inquiry) -> Decision:
+        """The same decision on another event: `(engine, unit, event)`, from which the engine explains it
+        when that is asked for."""
+        fresh = _NEW(Decision)
+        fresh.outcome = self.outcome
+        fresh.policy = self.policy
+        fresh.applied = self.applied
+        fresh.errors = self.errors
+        fresh.transforms = self.transforms
+        fresh.obligations = self.obligations
+        fresh.approvals = self.approvals
+        fresh.shadow = self.shadow
+        fresh.payload = self.payload
+        fresh._denial = denial
+        return fresh
+
+    @property
+    def needs_explaining(self) -> bool:
+        """Whether this is a refusal, whose explanation depends on the event."""
+        return self._denial is not None
+
+    @property
+    def allowed(self) -> bool:
+        return self.outcome is Outcome.ALLOW
+
+    @property
+    def denial(self) -> Denial | None:
+        """The denial contract of a decision that is not an allow; worked out when first asked for."""
+        if self._denial.__class__ is tuple:
+            engine, unit, event = self._denial
+            self._denial = engine.explain(unit, event, self)
+        elif callable(self._denial):
+            self._denial = self._denial(self)
+        denial: Denial | None = self._denial
+        return denial
+
+    @property
+    def message(self) -> str:
+        """One text for the model or the user; empty for an allow."""
+        return self.denial.message if self.denial else ""
+
+    @property
+    def reasons(self) -> tuple[Applied, ...]:
+        """The statements that asked for this outcome."""
+        return tuple(applied for applied in self.applied if applied.outcome is self.outcome)
