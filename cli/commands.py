@@ -1,0 +1,102 @@
+"""The commands of `guard` but the fast path of `check`: a click group that imports a command when it runs.
+
+click's own mistakes (an unknown option, a missing argument) come out in the words and with the exit code of
+all the others.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+from click.shell_completion import CompletionItem
+
+from guardrails.diagnostics import did_you_mean
+
+from . import exits
+from .problems import Stop, usage
+
+COMMANDS = {
+    "init": ("init", "Write a starter policy."),
+    "lint": ("lint", "Find mistakes in policies."),
+    "fmt": ("fmt", "Format policies."),
+    "check": ("check_help", "Decide an event, or a stream of them."),
+    "explain": ("explain", "Explain a rule or a decision."),
+    "tools": ("tools", "Work with tool files."),
+    "compile": ("compile", "Compile a policy ahead."),
+    "completion": ("completion", "Print a completion script for a shell."),
+    "version": ("version", "Show the version."),
+}
+"""Command -> the module here that holds it, as `command`, and what the list of commands says of it."""
+
+EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {text}" for code, text in exits.MEANINGS.items())
+
+
+class Commands(click.Group):
+    """Finds commands by their module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f".{COMMANDS[cmd_name][0]}", __package__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        found = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and args[0] not in COMMANDS:
+            near = did_you_mean(args[0], COMMANDS)
+            raise usage(f"there is no command `{args[0]}`", near or "`guard --help` lists the commands")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+def guard() -> None:
+    """Hold AI agents to hard limits: write a policy, lint it, decide with it."""
+
+
+def run(words: Sequence[str]) -> int:
+    """Run a command; gives the exit code."""
+    if not words and "_GUARD_COMPLETE" not in os.environ:
+        click.echo(guard.get_help(click.Context(guard, info_name="guard")), err=True)
+        return exits.USAGE
+    try:
+        result = guard.main(list(words), prog_name="guard", standalone_mode=False)
+    except click.UsageError as error:
+        raise _in_our_words(error) from error
+    except click.Abort:
+        return exits.INTERRUPTED
+    except click.FileError as error:
+        raise Stop(exits.IO, f"error: `{error.ui_filename}` cannot be used: {error.message}") from error
+    return result if isinstance(result, int) else exits.ALLOW
+
+
+def _in_our_words(error: click.UsageError) -> Stop:
+    command = error.ctx.command_path if error.ctx else "guard"
+    advice = f"`{command} --help` shows how it is used"
+    if isinstance(error, click.NoSuchOption):
+        known = (
+            [name for parameter in error.ctx.command.params for name in parameter.opts] if error.ctx else []
+        )
+        near = did_you_mean(error.option_name, known)
+        return usage(f"`{command}` has no option `{error.option_name}`", near or advice)
+    message = re.sub(r"'([^']*)'", r"`\1`", error.format_message()).rstrip(".")
+    return usage(f"`{command}`: {message[:1].lower()}{message[1:]}", advice)

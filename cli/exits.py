@@ -1,0 +1,31 @@
+"""The exit codes of `guard`, in one place. 64 to 74 are those of BSD's sysexits."""
+
+from __future__ import annotations
+
+ALLOW = 0
+FINDINGS = 1
+ASK = 10
+DENY = 20
+HALT = 30
+USAGE = 64
+DATA = 65
+POLICY = 66
+INTERNAL = 70
+IO = 74
+INTERRUPTED = 130
+
+OUTCOMES = {"allow": ALLOW, "ask": ASK, "deny": DENY, "halt": HALT}
+
+MEANINGS = {
+    ALLOW: "done; `check`: allowed",
+    FINDINGS: "`lint`, `fmt --check` or `tools import --check` found something",
+    ASK: "`check`: a person has to approve",
+    DENY: "`check`: denied",
+    HALT: "`check`: denied, and the session is halted",
+    USAGE: "the command line is wrong",
+    DATA: "an event is malformed",
+    POLICY: "the policy does not load",
+    INTERNAL: "a mistake in guard itself (GUARD_DEBUG=1 shows where)",
+    IO: "a file cannot be read or written",
+}
+"""Exit code -> what it means; `guard --help` shows it."""
