@@ -1,0 +1,107 @@
+"""`guard check` as a process of its own, with a warm cache, against a Python that does nothing.
+
+The project is installed as a wheel into a fresh environment first: what an editable install adds to the
+start of every Python there would be counted on both sides.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import refunds
+from measuring import Contender
+from tables import Ratio, Seconds, Table
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ("pyproject.toml", "README.md", "LICENSE", "guardrails", "grammar", "cli")
+ROUNDS = 41
+
+
+def run() -> list[Table]:
+    table = Table(
+        "a cold process with a warm cache",
+        ("verdict", "python -c pass", "guard check", "ratio"),
+        aim="at most 2.5x",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        programs = _installed(home)
+        policy = _policy(home)
+        environment = os.environ | {"GUARD_CACHE": str(home / "cache"), "PYTHONPATH": ""}
+        for code, (args, verdict) in _cases():
+            words = [str(programs / "guard"), "check", str(policy), "--call", refunds.TOOL]
+            words += ["--args", json.dumps(args), "--principal", json.dumps(refunds.PRINCIPAL)]
+            nothing = Contender(
+                "nothing", _process(environment, 0), [([str(programs / "python"), "-c", "pass"], None)]
+            )
+            checked = Contender("guard", _process(environment, code), [(words, None)])
+            _take_turns(nothing, checked)
+            table.add(verdict, Seconds(nothing.cost), Seconds(checked.cost), Ratio(checked.ratio_to(nothing)))
+    return [table]
+
+
+def _cases() -> list[tuple[int, tuple[dict[str, Any], str]]]:
+    from guardrails.cli import exits
+
+    return [(exits.OUTCOMES[refunds.CASES[index][1]], refunds.CASES[index]) for index in (0, 4, 7)]
+
+
+def _take_turns(*contenders: Contender) -> None:
+    for contender in contenders:
+        contender.run(2)
+    for number in range(ROUNDS):
+        for contender in contenders[:: 1 if number % 2 else -1]:
+            contender.take_turn()
+
+
+def _process(environment: dict[str, str], expected: int) -> Any:
+    """Runs a command to its end, which must be with the expected code."""
+
+    def start(words: list[str], _: None) -> None:
+        done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+        if done.returncode != expected:
+            raise SystemExit(
+                f"`{' '.join(words)}` ended with {done.returncode}: {done.stderr.decode()[-2000:]}"
+            )
+
+    return start
+
+
+def _installed(home: Path) -> Path:
+    """A fresh environment with the project's wheel; gives its folder of programs."""
+    copy, wheels, target = home / "source", home / "wheels", home / "environment"
+    copy.mkdir()
+    for name in SHIPPED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, copy / name)
+    quiet = ["--quiet", "--disable-pip-version-check"]
+    _must(sys.executable, "-m", "pip", "wheel", *quiet, "--no-deps", "--wheel-dir", str(wheels), str(copy))
+    _must(sys.executable, "-m", "venv", str(target))
+    programs = target / ("Scripts" if sys.platform == "win32" else "bin")
+    _must(str(programs / "python"), "-m", "pip", "install", *quiet, *map(str, wheels.glob("*.whl")))
+    return programs
+
+
+def _must(*words: str) -> None:
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"`{' '.join(words)}` failed:\n{done.stderr[-4000:]}")
+
+
+def _policy(home: Path) -> Path:
+    (home / "tools.json").write_text(refunds.tool_file([refunds.TOOL]), encoding="utf-8")
+    text = refunds.policy([refunds.TOOL], refunds.FIVE)
+    head, rest = text.split("\n", 1)
+    path = home / "refunds.guard"
+    path.write_text(f'{head}\n\nuse tools "tools.json"\n{rest}', encoding="utf-8")
+    return path

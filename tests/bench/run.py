@@ -1,0 +1,61 @@
+"""`make bench`: figures side by side, as medians and ratios of one run. Nothing here fails for being slow.
+
+python tests/bench/run.py [SECTION ...] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+from importlib import import_module
+from pathlib import Path
+
+SECTIONS = {
+    "decision": "one decision against the same checks by hand",
+    "scale": "10 rules against 10,000",
+    "parse": "reading large policies",
+    "cold": "`guard check` as a cold process",
+    "peers": "the same decision in other engines",
+    "canonical": "reading paths, URLs, addresses, commands and queries",
+    "formatter": "formatting policies",
+}
+MODULES = {"parse": "parsing", "canonical": "micro_canonical", "formatter": "micro_formatter"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description="Measure Guard, side by side with other ways to decide.",
+        epilog="sections: " + "; ".join(f"{name}: {about}" for name, about in SECTIONS.items()),
+    )
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help="what to measure; all of it by default"
+    )
+    parser.add_argument("--json", metavar="FILE", help="write the figures there too")
+    options = parser.parse_args()
+    unknown = [name for name in options.sections if name not in SECTIONS]
+    if unknown:
+        parser.error(f"there is no section `{unknown[0]}`; there are {', '.join(SECTIONS)}")
+    figures = {name: measured(name) for name in options.sections or SECTIONS}
+    if options.json:
+        found = {"machine": machine(), "sections": figures}
+        Path(options.json).write_text(
+            json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+
+
+def measured(name: str) -> list[dict[str, object]]:
+    """Run one section, print its tables, and give them as data."""
+    tables = import_module(MODULES.get(name, name)).run()
+    for table in tables:
+        print(f"[{name}] {table.text()}", flush=True)
+    return [table.data() for table in tables]
+
+
+def machine() -> dict[str, object]:
+    return {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}
+
+
+if __name__ == "__main__":
+    main()

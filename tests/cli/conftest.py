@@ -1,0 +1,7 @@
+"""Makes the `guard` of `command` a fixture of every test here."""
+
+from __future__ import annotations
+
+from command import guard
+
+__all__ = ["guard"]

@@ -1,0 +1,1 @@
+"""Documentation that runs: the examples of the language reference and of the README, read and tried out."""
