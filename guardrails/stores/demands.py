@@ -29,19 +29,36 @@ class Demand(Value):
     Amounts and limits have at most `decimals` digits after the point and are not negative. The same key
     with another window or another number of decimals is another counter, so one key can have several
     windows. Raises `EvaluationError` for an amount or limit that does not fit.
+
+    With `member` the counter counts distinct members: a member that counts already is not charged again, it
+    only counts for longer; the amount is 1. With `left` nothing is charged (the amount is 0), and the demand
+    fits only while something of the limit is left. `was` is the key that the counter had before: where there
+    is none of the new key, the old one is renamed, charges and all.
     """
 
-    __slots__ = ("amount", "ceiling", "counter", "decimals", "key", "limit", "units", "window")
+    __slots__ = ("amount", "ceiling", "counter", "decimals", "key", "left", "limit", "member", "units", "was", "window")
     _hidden = ("ceiling", "counter", "units")
 
     def __init__(
-        self, key: str, amount: Exact, limit: Exact, window: Window | None = None, decimals: int = 0
+        self,
+        key: str,
+        amount: Exact,
+        limit: Exact,
+        window: Window | None = None,
+        decimals: int = 0,
+        *,
+        member: str | None = None,
+        left: bool = False,
+        was: str | None = None,
     ) -> None:
         self.key = key
         self.amount = amount
         self.limit = limit
         self.window: Window = LIFETIME if window is None else window
         self.decimals = decimals
+        self.member = member
+        self.left = left
+        self.was = was
         self.units = units(amount, decimals)
         self.ceiling = units(limit, decimals)
         self.counter = f"{key}{self.window.name}#{decimals}"
@@ -83,6 +100,20 @@ class Fill(Value):
         self.used = used
         self.reserved = reserved
         self.limit = limit
+
+
+class Level(Value):
+    """How full a counter is that nobody asked for by name: `used` of it within `window`, `reserved` of that
+    not settled yet. What it is limited to is the policy's to say."""
+
+    __slots__ = ("decimals", "key", "reserved", "used", "window")
+
+    def __init__(self, key: str, window: Window, decimals: int, used: Exact, reserved: Exact) -> None:
+        self.key = key
+        self.window = window
+        self.decimals = decimals
+        self.used = used
+        self.reserved = reserved
 
 
 class RequestReused(EvaluationError):

@@ -1,8 +1,10 @@
 """The store port: where limits and budgets are kept, and what every home of them promises (law L6).
 
 Takes demands and the time, gives grants and refusals. The idea: reserve before the call, commit or release
-after it, and let a reservation that nobody settles run out. Times are microseconds; `now` is the caller's
-clock, which each counter only ever lets run forwards, and a store with a clock of its own ignores it.
+after it, and let a reservation that nobody settles run out. With the demands of a decision go the breakers
+that must let it through and the note that the session's log gets; all of it happens, or nothing does. Times
+are microseconds; `now` is the caller's clock, which each counter only ever lets run forwards, and a store
+with a clock of its own ignores it.
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from guardrails.exact import Exact
-    from guardrails.stores.demands import Demand, Fill, Granted, Refused
+    from guardrails.stores.breakers import Gate, Gauge, Shut
+    from guardrails.stores.demands import Demand, Fill, Granted, Level, Refused
     from guardrails.stores.halts import Halt
+    from guardrails.stores.sessions import Moved, Note, Past
 else:
     Protocol = object
 
@@ -34,28 +38,56 @@ class Store(Protocol):
     """Counters that are exact among all who share them. Every method may raise `StoreUnavailable`."""
 
     def reserve(
-        self, demands: Sequence[Demand], *, now: int, ttl: int, request: str | None = None
-    ) -> Granted | Refused:
-        """Charge all demands, or none of them and say which one does not fit.
+        self,
+        demands: Sequence[Demand],
+        *,
+        now: int,
+        ttl: int | None,
+        request: str | None = None,
+        gates: Sequence[Gate] = (),
+        note: Note | None = None,
+    ) -> Granted | Refused | Shut | Moved:
+        """Charge all demands, pass all gates and write the note; or do nothing and say what is in the way.
 
         What is granted counts at once and is given back after `ttl` microseconds unless it is committed.
-        A repeated `request` that holds a grant gets the same grant and is not charged again; one that was
-        refused or given back is judged anew. Raises `RequestReused` if it asks for something else.
+        With `ttl` None it never runs out; it can still be released, or settled, for `KEEP`. A repeated
+        `request` that holds a grant gets the same grant: nothing is charged or noted again, and no gate is
+        asked. One that was refused or given back is judged anew. Raises `RequestReused` if it asks for
+        something else. Asked in this order: the note (`Moved`), the gates (`Shut`), the demands (`Refused`).
         """
 
     def commit(self, reservation: str, actual: Mapping[str, Exact] | None = None, *, now: int) -> bool:
-        """The call ran: keep what was reserved, or what `actual` says it used, by key.
+        """The call ran: keep what was reserved, or what `actual` says it used, by key; its gates saw a success.
 
         Less than reserved gives back the rest. More is charged in full, above the limit if need be, at
         `now`; so is all of a reservation that had been given back. False: it was committed before, or is
         not known (any more). Raises `EvaluationError` for a key that was not reserved on.
         """
 
-    def release(self, reservation: str) -> bool:
-        """The call did not run: give everything back. False: nothing was held (any more)."""
+    def release(self, reservation: str, *, now: int, failed: bool = False) -> bool:
+        """Give everything back: the call did not run, or it `failed`, which its gates count as a failure.
+
+        False: nothing was held (any more); a failure is counted all the same as long as the reservation is
+        known, once.
+        """
 
     def fill(self, demands: Iterable[Demand], *, now: int) -> tuple[Fill, ...]:
         """How full the counters of `demands` are; charges nothing."""
+
+    def levels(self, prefix: str, *, now: int) -> tuple[Level, ...]:
+        """The counters in use whose key begins with `prefix`, by key, then window; charges nothing."""
+
+    def gauges(self, gates: Iterable[Gate], *, now: int) -> tuple[Gauge, ...]:
+        """The state of each breaker; changes nothing."""
+
+    def remember(self, note: Note, *, now: int) -> int | Moved:
+        """Write a note into its session's log; gives its number (the first is 1)."""
+
+    def recall(self, session: str, *, after: int, now: int) -> Past:
+        """The notes of a session that come after number `after`."""
+
+    def forget(self, session: str) -> bool:
+        """Drop a session's log; False: there was none."""
 
     def halt(self, scope: str, who: str, why: str, *, now: int, until: int | None = None) -> None:
         """Stop `scope`, until `until` or until it is resumed; replaces an earlier halt of the same scope."""
@@ -73,16 +105,33 @@ class AsyncStore(Protocol):
     """The same promises as `Store`, awaited."""
 
     async def reserve(
-        self, demands: Sequence[Demand], *, now: int, ttl: int, request: str | None = None
-    ) -> Granted | Refused: ...
+        self,
+        demands: Sequence[Demand],
+        *,
+        now: int,
+        ttl: int | None,
+        request: str | None = None,
+        gates: Sequence[Gate] = (),
+        note: Note | None = None,
+    ) -> Granted | Refused | Shut | Moved: ...
 
     async def commit(
         self, reservation: str, actual: Mapping[str, Exact] | None = None, *, now: int
     ) -> bool: ...
 
-    async def release(self, reservation: str) -> bool: ...
+    async def release(self, reservation: str, *, now: int, failed: bool = False) -> bool: ...
 
     async def fill(self, demands: Iterable[Demand], *, now: int) -> tuple[Fill, ...]: ...
+
+    async def levels(self, prefix: str, *, now: int) -> tuple[Level, ...]: ...
+
+    async def gauges(self, gates: Iterable[Gate], *, now: int) -> tuple[Gauge, ...]: ...
+
+    async def remember(self, note: Note, *, now: int) -> int | Moved: ...
+
+    async def recall(self, session: str, *, after: int, now: int) -> Past: ...
+
+    async def forget(self, session: str) -> bool: ...
 
     async def halt(self, scope: str, who: str, why: str, *, now: int, until: int | None = None) -> None: ...
 
