@@ -25,18 +25,29 @@ if TYPE_CHECKING:
     from guardrails.model import Decision
     from guardrails.runtime.host import HostFunction
     from guardrails.runtime.ports import Clock
+    from guardrails.runtime.prices import Prices
     from guardrails.runtime.program import Program
     from guardrails.session import Session
+    from guardrails.state import State
+    from guardrails.stores.port import Store
     from guardrails.watching import Watch
 
 
 class Guard:
     """A policy in force. Thread-safe: deciding changes nothing, and a reload swaps one reference."""
 
-    def __init__(self, program: Program, *, clock: Clock | None = None, source: Source | None = None) -> None:
+    def __init__(
+        self,
+        program: Program,
+        *,
+        clock: Clock | None = None,
+        source: Source | None = None,
+        state: State | None = None,
+    ) -> None:
         from guardrails.runtime.host import Host
 
         self.clock: Clock = clock or SystemClock()
+        self._state = state
         self.source = source
         self.host = Host(source.functions if source else {})
         self.diagnostics: tuple[Diagnostic, ...] = ()
@@ -51,10 +62,21 @@ class Guard:
         params: Mapping[str, Any] | None = None,
         functions: Iterable[HostFunction] = (),
         clock: Clock | None = None,
+        store: str | Store | None = None,
+        prices: str | PathLike[str] | Prices | None = None,
+        local_share: float | str = "0.1",
+        strict_halts: bool = False,
     ) -> Guard:
-        """Load one policy from one or more files. Raises `PolicyError` with every diagnostic."""
+        """Load one policy from one or more files. Raises `PolicyError` with every diagnostic.
+
+        `store` is where limits, budgets, sessions and halts are kept: a URL (`memory:`, `sqlite:///path`,
+        `redis://host`), or a store. Without it `GUARD_STORE` says where, else this process keeps them.
+        `prices` is a price table for budgets of cost. `local_share` is the part of a limit that this process
+        grants alone where `degrade to local` lets it. `strict_halts` asks the store for halts at every
+        event, instead of at most every 50 ms.
+        """
         source = Source([str(path) for path in paths], params or {}, _hosted(functions))
-        return cls._from(source, clock)
+        return cls._from(source, clock, _state(store, prices, local_share, strict_halts=strict_halts))
 
     @classmethod
     def from_text(
@@ -65,18 +87,21 @@ class Guard:
         params: Mapping[str, Any] | None = None,
         functions: Iterable[HostFunction] = (),
         clock: Clock | None = None,
+        store: str | Store | None = None,
+        prices: str | PathLike[str] | Prices | None = None,
+        local_share: float | str = "0.1",
+        strict_halts: bool = False,
     ) -> Guard:
         """Load a policy from texts, given as one text or as `(name, text)` pairs. `tools` is the JSON text of
-        a tool file for all of it."""
+        a tool file for all of it; the rest is as for `load`."""
         files = [("policy.guard", text)] if isinstance(text, str) else list(text)
-        return cls._from(
-            Source([name for name, _ in files], params or {}, _hosted(functions), dict(files), tools), clock
-        )
+        source = Source([name for name, _ in files], params or {}, _hosted(functions), dict(files), tools)
+        return cls._from(source, clock, _state(store, prices, local_share, strict_halts=strict_halts))
 
     @classmethod
-    def _from(cls, source: Source, clock: Clock | None) -> Guard:
+    def _from(cls, source: Source, clock: Clock | None, state: State | None) -> Guard:
         program, diagnostics = source.load()
-        guard = cls(program, clock=clock, source=source)
+        guard = cls(program, clock=clock, source=source, state=state)
         guard.diagnostics = diagnostics
         return guard
 
@@ -97,6 +122,35 @@ class Guard:
         from guardrails.watching import Watch
 
         return Watch(self, interval)
+
+    # --- state ---------------------------------------------------------------------------------
+
+    @property
+    def is_stateful(self) -> bool:
+        """Whether a decision needs the store: the policy counts or remembers something, or a store was
+        named, which may hold halts."""
+        return self._state is not None or self.engine.program.head["stateful"]
+
+    @property
+    def state(self) -> State:
+        """Where this guard keeps limits, budgets, sessions and halts; opened when it is first needed."""
+        if self._state is None:
+            from guardrails.state import State
+
+            self._state = State("memory:")
+            self.engine = Engine(self.engine.program)  # running sessions see that there is something new
+        return self._state
+
+    def halt(self, scope: str = "all", *, by: str, why: str, seconds: float | None = None) -> None:
+        """Stop `all`, or an `agent:ID`, `principal:ID`, `session:ID` or `tool:NAME` (with `*` for a group),
+        for everyone who shares the store, until it is resumed or `seconds` are over."""
+        now = self.clock.now()
+        until = None if seconds is None else now + int(seconds * 1_000_000)
+        self.state.halt(scope, by, why, now=now, until=until)
+
+    def resume(self, scope: str = "all") -> bool:
+        """Lift a halt; False: there was none of that scope."""
+        return self.state.resume(scope)
 
     # --- deciding ------------------------------------------------------------------------------
 
@@ -143,6 +197,10 @@ class Guard:
         """The decision on one event as data; see `runtime.events`. Raises `EventError` for a malformed one."""
         kind = check_event(event)
         assert isinstance(event, dict)
+        if self.is_stateful or kind not in ("call", "result", "input", "output"):
+            from guardrails.reporting import decided
+
+            return decided(self, event, now)
         at = time_of(event)
         moment = at if at is not None else now if now is not None else self.now()
         subject = self.subject(event.get("principal", {}), event.get("agent", {}), session_of(event))
@@ -159,6 +217,20 @@ class Guard:
 
             return changed_tool(tool, self.digest)
         return self.engine.call(tool, args, subject, now)
+
+
+def _state(
+    store: str | Store | None, prices: Any, local_share: float | str, *, strict_halts: bool
+) -> State | None:
+    """The state that was asked for; None where nothing was said of it."""
+    from os import environ
+
+    store = store if store is not None else environ.get("GUARD_STORE") or None
+    if store is None and prices is None and local_share == "0.1" and not strict_halts:
+        return None
+    from guardrails.state import State
+
+    return State(store or "memory:", prices=prices, local_share=local_share, strict_halts=strict_halts)
 
 
 def _hosted(functions: Iterable[HostFunction]) -> dict[str, HostFunction]:

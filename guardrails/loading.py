@@ -215,25 +215,25 @@ def _constant_of(checked: Checked, name: str) -> object:
 def program_of(checked: Checked, sources: Sources, digest: str) -> Program:
     """The program of a checked policy, with nothing compiled yet."""
     compiler = Compiler(checked)
+    uses_trace, uses_age = "trace" in checked.features, "age" in checked.features
+    meters = tuple(compiler.meters())
+    stateful = bool(meters) or uses_trace or uses_age
     head = {
         "name": checked.name,
         "digest": digest,
         "tools": frozenset(compiler.known_tools()),
-        "wild": tuple((point, tuple(_wildcards(checked, point))) for point in UNIT_POINTS),
+        "wild": tuple((point, tuple(compiler.wildcards(point))) for point in UNIT_POINTS),
         "defaults": tuple((point, tuple(_defaults(checked, point))) for point in UNIT_POINTS),
         "principal": _declared(checked.principal),
         "agent": _declared(checked.agent),
         "pinned": {tool.name: tool.digest for tool in checked.tools.values()},
-        "uses_now": any(_mentions_now(text) for text in sources.texts.values()),
+        "uses_now": stateful or any(_mentions_now(text) for text in sources.texts.values()),
+        "meters": meters,
+        "stateful": stateful,
+        "uses_trace": uses_trace,
+        "uses_age": uses_age,
     }
     return Program(head, {}, compiler.unit)
-
-
-def _wildcards(checked: Checked, point: str) -> list[str]:
-    blocks = {id(rule.block): rule.block for rule in checked.rules if rule.block.point == point}
-    return sorted(
-        {pattern.text for block in blocks.values() for pattern in block.tools if pattern.is_wildcard}
-    )
 
 
 def _declared(kind: t.Type) -> object:

@@ -212,14 +212,15 @@ class Decision(Value):
 
     `payload` is what goes on instead of the event's own arguments, result or text when `transforms` is not
     empty, else None. `shadow` lists what statements in shadow would have done. `policy` is the digest of
-    the policy that decided.
+    the policy that decided. `reservation` names what limits and budgets hold for the call until it is
+    settled; empty where nothing is held.
     """
 
     __slots__ = (
         "_denial", "applied", "approvals", "errors", "obligations", "outcome", "payload", "policy",
-        "shadow", "transforms",
+        "reservation", "shadow", "transforms",
     )  # fmt: skip
-    _hidden = ("_denial",)
+    _hidden = ("_denial", "reservation")
 
     def __init__(
         self,
@@ -244,6 +245,7 @@ class Decision(Value):
         self.shadow = shadow
         self.payload = payload
         self._denial: Any = denial
+        self.reservation = ""
 
     def about(self, denial: Inquiry) -> Decision:
         """The same decision on another event: `(engine, unit, event)`, from which the engine explains it
@@ -259,6 +261,15 @@ class Decision(Value):
         fresh.shadow = self.shadow
         fresh.payload = self.payload
         fresh._denial = denial
+        fresh.reservation = ""
+        return fresh
+
+    def holding(self, reservation: str, owed: tuple[Obligation, ...] = ()) -> Decision:
+        """The same decision on a call for which limits and budgets hold something, with what is owed for it."""
+        fresh = self.about(self._denial)
+        fresh.reservation = reservation
+        if owed:
+            fresh.obligations = (*self.obligations, *owed)
         return fresh
 
     @property

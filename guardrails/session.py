@@ -3,6 +3,8 @@
 `check_*` give decisions and leave it to the host to act on them; `enforce` and `tool` act: they check the
 call, run it with what the policy made of its arguments, check the result, and raise when either is refused.
 A `halt` ends the session: everything after it is denied.
+
+What a policy counts or remembers is in the ledger; a policy that does neither has none, and pays nothing.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.guard import Guard
+    from guardrails.ledger import Ledger
+    from guardrails.runtime.usage import Usage
 
 _NOWHERE = Place("<engine>", 0, 0, 0, 0)
 
@@ -48,17 +52,45 @@ class Session:
         self._principal = dict(principal or {})
         self._agent = dict(agent or {})
         self._live = _digests(tools)
+        self._ledger: Ledger | None = None
         self._bind()
 
     def _bind(self) -> None:
         self._engine = self.guard.engine
         self._subject = self.guard.subject(self._principal, self._agent, {"id": self.id})
         self._uses_now = self._engine.program.head["uses_now"]
+        if self.guard.is_stateful or self._ledger is not None:
+            self._open_ledger()
+
+    def _open_ledger(self) -> Ledger:
+        """The session's ledger by the policy as it is now; what it knows of the past it keeps."""
+        from guardrails.ledger import Ledger
+
+        self._ledger = Ledger(self.guard, self._subject, self.id, self._ledger)
+        return self._ledger
+
+    @property
+    def ledger(self) -> Ledger:
+        """What the session used up and did so far."""
+        return self._ledger or self._open_ledger()
 
     # --- checks --------------------------------------------------------------------------------
 
-    def check_call(self, tool: str, args: Any, *, digest: str | None = None) -> Decision:
-        """The decision on a tool call that is about to run. `digest` is that of the live tool."""
+    def check_call(
+        self,
+        tool: str,
+        args: Any,
+        *,
+        digest: str | None = None,
+        call_id: str | None = None,
+        hold: float | None = None,
+    ) -> Decision:
+        """The decision on a tool call that is about to run. `digest` is that of the live tool.
+
+        What limits and budgets it uses up is charged at once, and given back by `release` or `failed`. With
+        `hold` it is only held for so many seconds, and given back unless `settle` or the check of its result
+        comes before. A repeated `call_id` is charged once.
+        """
         if self.guard.engine is not self._engine:
             self._bind()
         if self.halted is not None:
@@ -67,28 +99,103 @@ class Session:
             refused = self._check_tool(tool, digest)
             if refused is not None:
                 return refused
-        now = self.guard.clock.now() if self._uses_now else 0
-        decision = self._engine.call(tool, args, self._subject, now)
+        if self._ledger is None:
+            now = self.guard.clock.now() if self._uses_now else 0
+            decision = self._engine.call(tool, args, self._subject, now)
+        else:
+            decision = self._ledger.call(tool, args, call_id=call_id, hold=hold)
         return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
 
-    def check_result(self, tool: str, result: Any, *, args: Any = None) -> Decision:
-        """The decision on what a tool gave back; `decision.payload` replaces it when there are transforms."""
-        return self._checked(lambda now: self._engine.result(tool, args, result, self._subject, now))
+    def check_result(
+        self,
+        tool: str,
+        result: Any,
+        *,
+        args: Any = None,
+        call_id: str | None = None,
+        reservation: str = "",
+    ) -> Decision:
+        """The decision on what a tool gave back; `decision.payload` replaces it when there are transforms.
+        The call succeeded, so what was held for it is kept."""
+        refused = self._before()
+        if refused is not None:
+            return refused
+        if self._ledger is None:
+            now = self.guard.clock.now() if self._uses_now else 0
+            decision = self._engine.result(tool, args, result, self._subject, now)
+        else:
+            decision = self._ledger.result(tool, args, result, call_id=call_id, reservation=reservation)
+        return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
 
     def check_input(self, text: str) -> Decision:
         """The decision on a text that goes into the model."""
-        return self._checked(lambda now: self._engine.text("input", text, self._subject, now))
+        return self._text("input", text)
 
     def check_output(self, text: str) -> Decision:
         """The decision on a text that leaves for a person or another system."""
-        return self._checked(lambda now: self._engine.text("output", text, self._subject, now))
+        return self._text("output", text)
 
-    async def acheck_call(self, tool: str, args: Any, *, digest: str | None = None) -> Decision:
-        """`check_call` for a running event loop: look-ups of the host do not block it."""
-        return await self._apart(lambda: self.check_call(tool, args, digest=digest))
+    def _text(self, point: str, text: str) -> Decision:
+        refused = self._before()
+        if refused is not None:
+            return refused
+        if self._ledger is None:
+            decision = self._engine.text(point, text, self._subject, self.guard.now())
+        else:
+            decision = self._ledger.text(point, text)
+        return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
 
-    async def acheck_result(self, tool: str, result: Any, *, args: Any = None) -> Decision:
-        return await self._apart(lambda: self.check_result(tool, result, args=args))
+    def _before(self, tool: str | None = None, digest: str | None = None) -> Decision | None:
+        """The refusal that comes before any rule: of a halted session, or a changed tool."""
+        if self.guard.engine is not self._engine:
+            self._bind()
+        if self.halted is not None:
+            return self.halted
+        if tool is not None and (digest is not None or self._live):
+            return self._check_tool(tool, digest)
+        return None
+
+    def _halt(self, decision: Decision) -> Decision:
+        """End the session, here and for everyone who shares its store."""
+        self.halted = decision
+        if self._ledger is not None:
+            self._ledger.halt(decision)
+        return decision
+
+    # --- checks for an event loop --------------------------------------------------------------
+
+    async def acheck_call(
+        self,
+        tool: str,
+        args: Any,
+        *,
+        digest: str | None = None,
+        call_id: str | None = None,
+        hold: float | None = None,
+    ) -> Decision:
+        """`check_call` for a running event loop: neither look-ups of the host nor the store block it."""
+        if self._ledger is None or self.guard.host.functions:
+            return await self._apart(
+                lambda: self.check_call(tool, args, digest=digest, call_id=call_id, hold=hold)
+            )
+        refused = self._before(tool, digest)
+        if refused is not None:
+            return refused
+        decision = await self._ledger.acall(tool, args, call_id=call_id, hold=hold)
+        return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
+
+    async def acheck_result(
+        self,
+        tool: str,
+        result: Any,
+        *,
+        args: Any = None,
+        call_id: str | None = None,
+        reservation: str = "",
+    ) -> Decision:
+        return await self._apart(
+            lambda: self.check_result(tool, result, args=args, call_id=call_id, reservation=reservation)
+        )
 
     async def acheck_input(self, text: str) -> Decision:
         return await self._apart(lambda: self.check_input(text))
@@ -97,23 +204,38 @@ class Session:
         return await self._apart(lambda: self.check_output(text))
 
     async def _apart(self, check: Callable[[], Decision]) -> Decision:
-        if not self.guard.host.functions:
+        """Where something may block, in another thread."""
+        if not self.guard.host.functions and (self._ledger is None or not self._ledger.may_block):
             return check()
         from asyncio import to_thread
 
         return await to_thread(check)
 
-    def _checked(self, decide: Callable[[int], Decision]) -> Decision:
-        if self.guard.engine is not self._engine:
-            self._bind()
-        if self.halted is not None:
-            return self.halted
-        decision = decide(self.guard.now())
-        return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
+    # --- what became of a call, and what it used -----------------------------------------------
 
-    def _halt(self, decision: Decision) -> Decision:
-        self.halted = decision
-        return decision
+    def settle(self, decision: Decision, usage: Usage | None = None) -> bool:
+        """The call ran, and used what `usage` says instead of what was reserved; more than that is charged in
+        full. False: it was settled before, or nothing was held for it."""
+        return self.ledger.settle(decision, usage)
+
+    def failed(
+        self, tool: str, args: Any, *, decision: Decision | None = None, call_id: str | None = None
+    ) -> None:
+        """The call was made and failed: what it used up is given back, and breakers and retries count it."""
+        self.ledger.failed(tool, args, decision=decision, call_id=call_id)
+
+    def release(self, decision: Decision) -> bool:
+        """The call was not made: what it would have used up is given back."""
+        return self.ledger.release(decision)
+
+    def report(self, usage: Usage) -> Decision:
+        """Charge what a model or tool used, in full, whatever is left. The decision is a denial when that
+        was more than a budget had: the next call is stopped."""
+        return self.ledger.report(usage)
+
+    def reserve(self, usage: Usage, *, hold: float | None = None) -> Decision:
+        """Whether budgets have room for what a model call will use at most; held until it is settled."""
+        return self.ledger.reserve(usage, hold=hold)
 
     def _check_tool(self, tool: str, digest: str | None) -> Decision | None:
         """Whether the live tool is the pinned one."""

@@ -116,7 +116,56 @@ class Change:
     rows: core.Core | None = None
 
 
-Meaning: TypeAlias = Verdict | Requirement | Steps | Duty | Change
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """deny where `test` holds: something of the session is over what a limit lets it be."""
+
+    test: core.Core
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """At most `limit` within `window`: `("sliding", microseconds, buckets)`, `("calendar", unit, zone)`, or
+    `("session",)`."""
+
+    limit: core.Core
+    window: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A limit or budget that a store counts.
+
+    `amount` is what one event adds; for `distinct` the value whose distinct values are counted, for a budget
+    what a usage report says. `keys` tell counters of the same meter apart. Amounts have up to `decimals`
+    digits after the point, in `unit` (a currency, or empty). `by_session`: each session counts for itself.
+    """
+
+    measure: str
+    amount: core.Core
+    ceilings: tuple[Ceiling, ...]
+    keys: tuple[core.Core, ...]
+    decimals: int
+    unit: str = ""
+    by_session: bool = False
+    is_budget: bool = False
+    degrade: bool = False
+    was: str | None = None
+    warn_at: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fuse:
+    """A circuit breaker: `openings` as `(failures, window, share)`, times in microseconds, the share as
+    `(numerator, denominator)`."""
+
+    openings: tuple[tuple[int, int | None, tuple[int, int] | None], ...]
+    retry_after: int
+    fallback: str | None
+    keys: tuple[core.Core, ...]
+
+
+Meaning: TypeAlias = Verdict | Requirement | Steps | Duty | Change | Excess | Meter | Fuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,5 +199,9 @@ class Checked:
     defaults: tuple[Fallback, ...]
     principal: t.Type
     agent: t.Type
+    counters: Mapping[int, str] = field(default_factory=dict)
+    """The names under which a store counts for each limit, budget and breaker, by the index of its rule."""
     forms: dict[tuple[int, str | None], Lowered] = field(default_factory=dict, compare=False, repr=False)
     """What each rule means for each tool it was checked for, by its index and the tool's name."""
+    features: set[str] = field(default_factory=set, compare=False, repr=False)
+    """What the policy needs to know beside the event: `trace` (the session's past) and `age` (when it began)."""

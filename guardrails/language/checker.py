@@ -14,9 +14,21 @@ from guardrails.diagnostics import Diagnostic, Note, Span, has_errors, in_order
 from guardrails.language import core, syntax
 from guardrails.language import types as t
 from guardrails.language.builtins import Signature
-from guardrails.language.checked import Change, Checked, Fallback, Lowered, Requirement, Rule, Steps
+from guardrails.language.checked import (
+    Change,
+    Checked,
+    Excess,
+    Fallback,
+    Fuse,
+    Lowered,
+    Meter,
+    Requirement,
+    Rule,
+    Steps,
+)
 from guardrails.language.declarations import Item, declare
 from guardrails.language.expressions import FAULTY, Typer, known_tool
+from guardrails.language.meter_data import counter_names
 from guardrails.language.schema import Tool
 from guardrails.language.scope import Namespace, Scope, roots_of
 from guardrails.language.statements import condition_of, meaning_of, verdict_of
@@ -25,7 +37,6 @@ from guardrails.patterns import compile_wildcard
 NO_ARGS = t.ANY
 
 _NOT_YET_ITEMS: dict[type, str] = {
-    syntax.BreakerItem: "`breaker`",
     syntax.Detector: "`detector`",
     syntax.Flow: "`flow`",
     syntax.Reveal: "`reveal`",
@@ -66,6 +77,7 @@ def check(units: Sequence[Unit], around: Surroundings) -> tuple[Checked | None, 
         tuple(_defaults(typer, items)),
         namespace.types.get("principal", t.ANY),
         namespace.types.get("agent", t.ANY),
+        counter_names(rules),
     )
     _check_headers(typer, units)
     _check_labels(typer, rules)
@@ -88,14 +100,21 @@ def _rules(units: Sequence[Unit]) -> Iterator[Rule]:
     for unit in units:
         header = unit.file.header
         in_shadow = bool(header and header.shadow)
-        for item in unit.file.items:
-            if not isinstance(item, syntax.Block):
-                continue
-            for statement in item.body:
+        for block in map(_as_block, unit.file.items):
+            for statement in block.body if block else ():
                 if isinstance(statement, syntax.Statement):
-                    shadow = in_shadow or item.shadow or statement.shadow
-                    yield Rule(index, unit.policy, item, statement, shadow)
+                    shadow = in_shadow or (block is not None and block.shadow) or statement.shadow
+                    assert block is not None
+                    yield Rule(index, unit.policy, block, statement, shadow)
                     index += 1
+
+
+def _as_block(item: syntax.Item) -> syntax.Block | None:
+    """A block; a breaker of its own is one of calls with a single statement, labelled with its name."""
+    if not isinstance(item, syntax.BreakerItem):
+        return item if isinstance(item, syntax.Block) else None
+    statement = syntax.Statement(item.span, item.name, False, item.breaker, None, None, None)
+    return syntax.Block(item.span, "call", item.tools, False, None, None, (statement,), item.span)
 
 
 def _defaults(typer: Typer, items: list[Item]) -> Iterator[Fallback]:
@@ -135,9 +154,6 @@ def _check_rules(typer: Typer, checked: Checked) -> None:
         if id(rule.block) not in seen:
             seen.add(id(rule.block))
             _check_block(typer, rule, checked)
-        if rule.block.point == "session":
-            not_available(typer, "`on session`", rule.statement.span)
-            continue
         for name in lowering.subjects(rule):
             lowering.lower(rule, name)
 
@@ -188,8 +204,8 @@ class Lowering:
         self._borrowed: dict[str, t.Type] = {}
 
     def matches(self, rule: Rule, tool: str) -> bool:
-        """Whether the rule's block speaks of `tool`."""
-        return any(
+        """Whether the rule's block speaks of `tool`; one of sessions speaks of all."""
+        return rule.block.point == "session" or any(
             self._matchers[pattern.text](tool) if pattern.is_wildcard else pattern.text == tool
             for pattern in rule.block.tools
         )
@@ -225,6 +241,8 @@ class Lowering:
             for node in core.walk(part):
                 if isinstance(node, core.NotYet):
                     not_available(self.typer, node.feature, node.span)
+                elif isinstance(node, core.SessionFact):
+                    self.checked.features.add("age" if node.kind == "elapsed" else "trace")
 
     def _scope(self, rule: Rule, tool: str | None) -> Scope:
         key = (id(rule.block), tool)
@@ -270,3 +288,9 @@ def parts_of(lowered: Lowered) -> Iterator[core.Core]:
         yield from (row.bound for row in meaning.rows if row.bound is not None)
     elif isinstance(meaning, Change) and meaning.rows is not None:
         yield meaning.rows
+    elif isinstance(meaning, Excess):
+        yield meaning.test
+    elif isinstance(meaning, Meter):
+        yield from (meaning.amount, *(ceiling.limit for ceiling in meaning.ceilings), *meaning.keys)
+    elif isinstance(meaning, Fuse):
+        yield from meaning.keys

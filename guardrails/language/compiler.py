@@ -23,7 +23,11 @@ from guardrails.language.checked import (
     Change,
     Checked,
     Duty,
+    Excess,
+    Fuse,
     Lowered,
+    Meaning,
+    Meter,
     Requirement,
     Rule,
     Step,
@@ -32,10 +36,12 @@ from guardrails.language.checked import (
     keyword_of,
 )
 from guardrails.language.checker import Lowering, parts_of
-from guardrails.language.emission import BOUND, Emission, at, call, holds_canonical, literal
-from guardrails.language.syntax import Point
+from guardrails.language.emission import BOUND, Emission, argument, at, call, holds_canonical, literal
+from guardrails.language.meter_data import described_meter, is_gate, meter_data
+from guardrails.language.metering import points_of
 
-UNIT_POINTS: tuple[Point, ...] = ("call", "result", "input", "output")
+UNIT_POINTS = ("call", "result", "input", "output", "usage")
+"""Where there are units. `usage` is what a host reports of tokens, cost and time, with the tool if it was one."""
 
 
 class Compiler:
@@ -50,16 +56,12 @@ class Compiler:
             self._file(rule)
 
     def _file(self, rule: Rule) -> None:
-        point = rule.block.point
-        if point in {"input", "output"}:
-            self._wild[point].append(rule)
-            return
-        for pattern in rule.block.tools:
-            if pattern.is_wildcard:
+        tools = rule.block.tools
+        for point in points_of(rule):
+            if not tools or any(pattern.is_wildcard for pattern in tools):
                 self._wild[point].append(rule)
-                break
-        else:
-            for name in {pattern.text for pattern in rule.block.tools}:
+                continue
+            for name in {pattern.text for pattern in tools}:
                 self._by_tool.setdefault((point, name), []).append(rule)
 
     def known_tools(self) -> list[str]:
@@ -74,29 +76,45 @@ class Compiler:
         }
         return sorted(named | set(self.checked.tools))
 
-    def rules_for(self, point: Point, tool: str | None) -> list[Rule]:
+    def wildcards(self, point: str) -> list[str]:
+        """The patterns of blocks that speak of tools which nobody may have named."""
+        everything = ["*"] if any(rule.block.point == "session" for rule in self._wild[point]) else []
+        patterns = (p.text for rule in self._wild[point] for p in rule.block.tools if p.is_wildcard)
+        return sorted({*everything, *patterns})
+
+    def rules_for(self, point: str, tool: str | None) -> list[Rule]:
         """The rules that speak of a tool, in the order of the policy."""
         wild = self._wild[point]
         if tool is None:
-            return list(wild)
+            return [rule for rule in wild if not rule.block.tools]
         own = self._by_tool.get((point, tool), [])
         return sorted(
             [*own, *(rule for rule in wild if self.lowering.matches(rule, tool))], key=lambda rule: rule.index
         )
 
     def unit(self, point: Any, tool: str | None) -> tuple[object, ...]:
-        """The unit of a point and tool, as plain data: `(effects, functions, constants, owners)`."""
+        """The unit of a point and tool, as plain data: `(effects, functions, constants, owners, meters)`."""
         lowered = [
             found for rule in self.rules_for(point, tool) if (found := self.lowering.lower(rule, tool))
         ]
         return UnitBuilder(self.checked, point, tool).build(lowered)
 
+    def meters(self) -> Iterator[tuple[object, ...]]:
+        """Every limit, budget and breaker of the policy, for people: see `runtime.meters.Described`."""
+        for rule in self.checked.rules:
+            lowered = next(
+                filter(None, (self.lowering.lower(rule, t) for t in self.lowering.subjects(rule))), None
+            )
+            if lowered is not None and isinstance(lowered.meaning, Meter | Fuse):
+                yield described_meter(lowered, self.checked.counters[rule.index])
+
 
 class UnitBuilder:
     """Builds one unit: its effects, its code and its constants."""
 
-    def __init__(self, checked: Checked, point: Point, tool: str | None) -> None:
+    def __init__(self, checked: Checked, point: str, tool: str | None) -> None:
         self.checked = checked
+        self.meters: list[tuple[object, ...]] = []
         self.point = point
         self.tool = tool
         self.effects: list[tuple[object, ...]] = []
@@ -108,7 +126,7 @@ class UnitBuilder:
         for file, group in groupby(rules, key=lambda lowered: lowered.rule.statement.span.file):
             self._function(file, list(group))
         constants = tuple((name, description) for description, name in self.constants.items())
-        return (tuple(self.effects), tuple(self.codes), constants, tuple(self.owners))
+        return (tuple(self.effects), tuple(self.codes), constants, tuple(self.owners), tuple(self.meters))
 
     def _function(self, file: str, rules: list[Lowered]) -> None:
         emission = Emission((part for lowered in rules for part in _shared_parts(lowered)), self.constants)
@@ -121,13 +139,14 @@ class UnitBuilder:
                 always |= 1 << first
                 continue
             body += self._statements(emission, lowered, first)
-        prologue = self._prologue(emission)
+        counts = any(isinstance(lowered.meaning, Meter | Fuse) for lowered in rules)
         whole = [
-            *prologue,
+            *self._prologue(emission),
             _assign("fired", ast.Constant(always)),
             _assign("failed", ast.Constant(None)),
+            *([_assign("claims", ast.List([], ast.Load()))] if counts else []),
             *body,
-            _answer(),
+            _answer_with_claims() if counts else _answer(),
         ]
         self._add(file, "check", ["args", "s", "payload", "now", "tool"], whole)
         for lowered in rules:
@@ -167,8 +186,33 @@ class UnitBuilder:
         meaning, owner = lowered.meaning, len(self.owners) - 1
         if isinstance(meaning, Requirement):
             return _requirement(emission, lowered, meaning, (owner, first))
-        inner = _ladder(emission, meaning, first) if isinstance(meaning, Steps) else [_fire(first)]
+        if isinstance(meaning, Steps):
+            inner = _ladder(emission, meaning, first)
+        elif isinstance(meaning, Meter | Fuse):
+            inner = [self._claim(emission, lowered, first)]
+        elif isinstance(meaning, Excess):
+            inner = [ast.If(emission.emit(meaning.test), [_fire(first)], [])]
+        else:
+            inner = [_fire(first)]
         return [_guarded(owner, _when(emission, lowered.condition, inner), lowered)]
+
+    def _claim(self, emission: Emission, lowered: Lowered, bit: int) -> ast.stmt:
+        """`claims.append((meter, amount, limits, keys))`: what the store is to be asked for this event."""
+        meaning, span = lowered.meaning, lowered.rule.statement.span
+        index = ast.Constant(len(self.meters))
+        self.meters.append(meter_data(lowered, bit, self.point, self.checked.counters[lowered.rule.index]))
+        amount: ast.expr = ast.Constant(None)
+        limits: ast.expr = ast.Constant(None)
+        if isinstance(meaning, Meter):
+            if not is_gate(meaning, self.point):
+                amount = argument(emission, meaning.amount)
+            if not all(isinstance(ceiling.limit, core.Const) for ceiling in meaning.ceilings):
+                limits = ast.Tuple([argument(emission, c.limit) for c in meaning.ceilings], ast.Load())
+        assert isinstance(meaning, Meter | Fuse)
+        keys = ast.Tuple([argument(emission, key) for key in meaning.keys], ast.Load())
+        claim = ast.Tuple([index, amount, limits, keys], ast.Load())
+        append = ast.Attribute(_local("claims"), "append", ast.Load())
+        return at(ast.Expr(at(ast.Call(append, [claim], []), span)), span)
 
     # --- loading fields ------------------------------------------------------------------------
 
@@ -248,7 +292,7 @@ def effect_of(lowered: Lowered, step: Step | None) -> tuple[object, ...]:
         verdict.outcome.value
         if isinstance(verdict, Verdict)
         else "deny"
-        if isinstance(meaning, Requirement)
+        if isinstance(meaning, Requirement | Excess | Meter | Fuse)
         else None
     )
     ask = verdict.ask if isinstance(verdict, Verdict) else None
@@ -262,7 +306,7 @@ def effect_of(lowered: Lowered, step: Step | None) -> tuple[object, ...]:
         isinstance(verdict, Verdict) and verdict.grants,
         rule.shadow,
         (ask.reviewers, ask.quorum, ask.within, ask.otherwise) if ask else None,
-        (meaning.kind, meaning.details) if isinstance(meaning, Duty) else None,
+        _duty(meaning),
         _change(rule, meaning) if isinstance(meaning, Change) else None,
         any(
             isinstance(node, core.Load) and node.root == "args"
@@ -271,6 +315,12 @@ def effect_of(lowered: Lowered, step: Step | None) -> tuple[object, ...]:
         ),
         tuple(_bounds(lowered)),
     )
+
+
+def _duty(meaning: Meaning) -> tuple[object, ...] | None:
+    if isinstance(meaning, Fuse):
+        return ("fallback", (("text", meaning.fallback),)) if meaning.fallback is not None else None
+    return (meaning.kind, meaning.details) if isinstance(meaning, Duty) else None
 
 
 def _change(rule: Rule, meaning: Change) -> tuple[object, ...]:
@@ -356,9 +406,15 @@ def _answer() -> ast.stmt:
     return ast.Return(ast.IfExp(clean, ast.Name("fired", ast.Load()), both))
 
 
+def _answer_with_claims() -> ast.stmt:
+    return ast.Return(ast.Tuple([_local("fired"), _local("failed"), _local("claims")], ast.Load()))
+
+
 def _raw_value(load: core.Load, declared: bool) -> ast.expr:  # noqa: FBT001 - a fact of the load, not an option
     """The field as the event has it, before any check."""
-    root: ast.expr = ast.Name({"result": "payload", "text": "payload"}.get(load.root, load.root), ast.Load())
+    root: ast.expr = ast.Name(
+        {"result": "payload", "text": "payload", "usage": "payload"}.get(load.root, load.root), ast.Load()
+    )
     if load.root in BOUND:
         root = ast.Attribute(ast.Name("s", ast.Load()), load.root, ast.Load())
     if not load.path:
@@ -404,10 +460,10 @@ def _verified(load: core.Load, name: str) -> ast.stmt:
     return ast.If(wrong, [_assign(name, ast.Call(ast.Name(loader, ast.Load()), [value, where], []))], [])
 
 
-def all_units(compiler: Compiler) -> Iterable[tuple[Point, str | None]]:
+def all_units(compiler: Compiler) -> Iterable[tuple[str, str | None]]:
     """Every unit that can be compiled ahead; tools nobody named are compiled when they first come."""
     for point in UNIT_POINTS:
-        if point in {"input", "output"}:
+        if point not in {"call", "result"}:
             yield point, None
         else:
             yield from ((point, name) for name in compiler.known_tools())

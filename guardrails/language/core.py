@@ -193,6 +193,14 @@ class Bind(Core):
 
 
 @dataclass(frozen=True, slots=True)
+class SessionFact(Core):
+    """What is known of the session: `elapsed` microseconds, `failures` of this very call since it last
+    succeeded, or the `streak` of different failing calls."""
+
+    kind: Literal["elapsed", "failures", "streak"]
+
+
+@dataclass(frozen=True, slots=True)
 class NotYet(Core):
     """A use of an engine part that is not there: `feature` names it. It never reaches the compiler."""
 

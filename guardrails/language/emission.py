@@ -269,14 +269,14 @@ def _convert(emission: Emission, node: core.Convert) -> ast.expr:
 # --- functions and arithmetic ------------------------------------------------------------------
 
 
-def _argument(emission: Emission, node: core.Core) -> ast.expr:
+def argument(emission: Emission, node: core.Core) -> ast.expr:
     """An argument, checked where a poison or something from outside could stand."""
     value = emission.emit(node)
     return checked(value, node.type, node.span) if isinstance(node, core.Load | core.Var) else value
 
 
 def _invoke(emission: Emission, node: core.Invoke) -> ast.expr:
-    arguments = [_argument(emission, argument) for argument in node.arguments]
+    arguments = [argument(emission, part) for part in node.arguments]
     if node.function == "set":
         assert isinstance(node.type, t.SetOf)
         return call("as_set", [*arguments, ast.Constant(kind_name(node.type.item))], node.span)
@@ -295,13 +295,13 @@ def kind_name(kind: t.Type) -> str:
 
 def _host_call(emission: Emission, node: core.HostCall) -> ast.expr:
     emission.uses_host = True
-    arguments = ast.Tuple([_argument(emission, argument) for argument in node.arguments], ast.Load())
+    arguments = ast.Tuple([argument(emission, part) for part in node.arguments], ast.Load())
     fixed = [ast.Name("s", ast.Load()), ast.Name("asked", ast.Load()), ast.Constant(node.function)]
     return call("host_call", [*fixed, at(arguments, node.span)], node.span)
 
 
 def _compute(emission: Emission, node: core.Compute) -> ast.expr:
-    parts = [_argument(emission, operand) for operand in node.operands]
+    parts = [argument(emission, operand) for operand in node.operands]
     if node.exact:
         return call(EXACT[node.op], parts, node.span)
     if node.op == "neg":
@@ -528,6 +528,11 @@ def _exact_number(value: ast.expr, node: core.Fallback) -> ast.expr:
     return call("as_number", [value], node.span) if node.type in t.NUMERIC else value
 
 
+def _session_fact(emission: Emission, node: core.SessionFact) -> ast.expr:
+    event = [at(_name(part), node.span) for part in ("s", "tool", "args", "now")]
+    return call("session_fact", [at(ast.Constant(node.kind), node.span), *event], node.span)
+
+
 def _each(emission: Emission, node: core.Each) -> ast.expr:
     walked = call("elements", [emission.nested(lambda: emission.emit(node.collection))], node.collection.span)
     element = t.item_of(node.collection.type)
@@ -560,13 +565,13 @@ def _walk(emission: Emission, node: core.Each, walked: ast.expr) -> ast.expr:
 
 
 def _collect(emission: Emission, node: core.Collect) -> ast.expr:
-    items = [_argument(emission, item) for item in node.items]
+    items = [argument(emission, item) for item in node.items]
     listed = at(ast.List(items, ast.Load()), node.span)
     return call("as_set", [listed], node.span) if isinstance(node.type, t.SetOf) else listed
 
 
 def _bind(emission: Emission, node: core.Bind) -> ast.expr:
-    value = _argument(emission, node.value)
+    value = argument(emission, node.value)
     body = emission.nested(lambda: emission.emit(node.body))
     function = at(ast.Lambda(_parameters([node.variable]), body), node.span)
     return at(ast.Call(function, [value], []), node.span)
@@ -599,4 +604,5 @@ _EMITTERS: dict[type, Callable[[Emission, Any], ast.expr]] = {
     core.Each: _each,
     core.Collect: _collect,
     core.Bind: _bind,
+    core.SessionFact: _session_fact,
 }

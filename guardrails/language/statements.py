@@ -6,12 +6,28 @@ from dataclasses import replace
 from typing import Any
 
 from guardrails.diagnostics import Note
-from guardrails.language import core, syntax
+from guardrails.language import core, metering, syntax
 from guardrails.language import types as t
-from guardrails.language.checked import Ask, Change, Duty, Meaning, Requirement, Rule, Step, Steps, Verdict
+from guardrails.language.checked import (
+    Ask,
+    Change,
+    Duty,
+    Meaning,
+    Requirement,
+    Rule,
+    Step,
+    Steps,
+    Verdict,
+    keyword_of,
+)
 from guardrails.language.expressions import FAULTY, Typer, described
 from guardrails.language.scope import Scope
 from guardrails.model import Outcome
+
+IN_SESSION = (
+    syntax.Limit, syntax.Budget, syntax.Deny, syntax.Halt, syntax.Require, syntax.Flag, syntax.Review,
+)  # fmt: skip
+"""What a block about whole sessions can hold: it restricts, it grants nothing and changes nothing."""
 
 TEXT_POINTS = frozenset({"input", "output"})
 ROOTS = {"call": "args", "result": "result", "input": "text", "output": "text"}
@@ -34,10 +50,19 @@ def condition_of(typer: Typer, rule: Rule, scope: Scope) -> core.Core | None:
 
 def meaning_of(typer: Typer, rule: Rule, scope: Scope) -> Meaning | None:
     """The effect of the rule, typed; None when it was reported."""
+    if rule.block.point == "session" and not isinstance(rule.statement.effect, IN_SESSION):
+        _misplaced_in_session(typer, rule)
+        return None
     meaning: Meaning | None = _MEANINGS[type(rule.statement.effect)](
         typer, rule, rule.statement.effect, scope
     )
     return meaning
+
+
+def _misplaced_in_session(typer: Typer, rule: Rule) -> None:
+    word = keyword_of(rule.statement.effect)
+    help = "a session is limited, denied or halted; what is allowed or changed is said of calls and texts"
+    typer.report("misplaced-statement", f"`{word}` cannot stand in `on session`", rule.statement.span, help)
 
 
 def verdict_of(typer: Typer, effect: syntax.Allow | syntax.Ask | syntax.Deny | syntax.Halt) -> Verdict:
@@ -311,9 +336,9 @@ _MEANINGS: dict[type, Any] = {
     syntax.OnlyFields: _only_fields,
     syntax.DropFields: _only_fields,
     syntax.OnlyRows: _only_rows,
-    syntax.Limit: _stateful("`limit`"),
-    syntax.Budget: _stateful("`budget`"),
-    syntax.Breaker: _stateful("`breaker`"),
+    syntax.Limit: metering.limit,
+    syntax.Budget: metering.budget,
+    syntax.Breaker: metering.breaker,
     syntax.Schema: _stateful("`schema`"),
     syntax.Label: _stateful("`label`"),
 }

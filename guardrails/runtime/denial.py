@@ -29,13 +29,13 @@ def explained(engine: Engine, unit: Unit, event: tuple[Any, ...] | None, decisio
     if decision.outcome is Outcome.ASK:
         return Denial("needs_approval", _ask_message(unit, decision))
     if decision.outcome is Outcome.HALT:
-        return Denial("never", f"{_subject(unit)} is denied and the session is halted{_because(decision)}")
+        return Denial("never", f"{subject_of(unit)} is denied and the session is halted{_because(decision)}")
     counterfactual = _counterfactual(engine, unit, event) if event and unit.point == "call" else None
     kind = "change_arguments" if counterfactual or _depends_on_arguments(unit, decision) else "never"
     return Denial(kind, _deny_message(unit, decision, kind, counterfactual), counterfactual)
 
 
-def _subject(unit: Unit) -> str:
+def subject_of(unit: Unit) -> str:
     return {"call": f"the call of `{unit.tool}`", "result": f"the result of `{unit.tool}`"}.get(
         unit.point, f"the {unit.point} text"
     )
@@ -57,7 +57,7 @@ def _ask_message(unit: Unit, decision: Decision) -> str:
     people = ", ".join(sorted({name for approval in decision.approvals for name in approval.reviewers}))
     reasons = [_sentence(reason.message) for reason in decision.reasons if reason.message]
     because = f": {'; '.join(reasons)}" if reasons else ""
-    return f"{_subject(unit)} needs approval by {people or 'a person'}{because}. Do not repeat it before it is approved."
+    return f"{subject_of(unit)} needs approval by {people or 'a person'}{because}. Do not repeat it before it is approved."
 
 
 def _deny_message(unit: Unit, decision: Decision, kind: str, counterfactual: dict[str, Any] | None) -> str:
@@ -73,7 +73,7 @@ def _deny_message(unit: Unit, decision: Decision, kind: str, counterfactual: dic
             + ", ".join(f"`{name}` = {value}" for name, value in counterfactual.items())
             + "."
         )
-    return f"{_subject(unit)} is denied{because}{problems}. {advice}"
+    return f"{subject_of(unit)} is denied{because}{problems}. {advice}"
 
 
 def _without_grant(unit: Unit, decision: Decision) -> str:

@@ -20,7 +20,7 @@ from guardrails.model import (
 )
 from guardrails.runtime.failures import failure_of
 from guardrails.runtime.operations import described
-from guardrails.runtime.program import DECISIONS_KEPT, Unit
+from guardrails.runtime.program import DECISIONS_KEPT, Unit, taken_apart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,19 +44,40 @@ NOWHERE = Place("<engine>", 0, 0, 0, 0)
 
 
 class Subject:
-    """Who an event is about: bound records of principal, agent and session, and the host's functions."""
+    """Who an event is about: bound records of principal, agent and session, and the host's functions.
 
-    __slots__ = ("agent", "host", "principal", "raw", "session")
+    `trace` is the session's past and `started` when it began, where somebody keeps them.
+    """
+
+    __slots__ = ("agent", "host", "principal", "session", "started", "trace")
 
     def __init__(self, principal: Any, agent: Any, session: Any, host: Host) -> None:
         self.principal = principal
         self.agent = agent
         self.session = session
         self.host = host
+        self.trace: Any = None
+        self.started: int | None = None
+
+
+class Judged:
+    """What the statements of a unit say of an event, before anything is counted.
+
+    `mask` holds a bit for every effect that applies, `failed` what could not be evaluated, and `claims` what
+    limits, budgets and breakers ask of the store, as `(meter, amount, limits, keys)`.
+    """
+
+    __slots__ = ("claims", "event", "failed", "mask", "unit")
+
+    def __init__(self, unit: Unit, fired: Any, event: tuple[Any, ...]) -> None:
+        self.unit = unit
+        self.event = event
+        self.mask, self.failed, self.claims = taken_apart(fired)
 
 
 class Engine:
-    """Decides events by one program."""
+    """Decides events by one program. What it is given to keep count of it leaves to `runtime.accounts`: its
+    own decisions are those of an event that is within all limits."""
 
     __slots__ = ("_calls", "_results", "program")
 
@@ -99,6 +120,26 @@ class Engine:
             return self._malformed(unit, f"the text has more than {MAX_TEXT:,} characters")
         return self._decided(unit, unit.check({}, subject, text, now, None), ({}, subject, text, now, None))
 
+    def judge(
+        self, point: str, tool: Any, args: Any, payload: Any, subject: Subject, now: int
+    ) -> Judged | Decision:
+        """What the statements say of an event; a decision at once when it is malformed."""
+        unit = self.program.unit(point, None) if tool is None else self._unit(point, tool)
+        if unit is None:
+            return self._unnamed(point)
+        if point == "call" and args.__class__ is not dict:
+            return self._malformed(unit, f"the arguments are {described(args)}, expected an object")
+        if point in ("input", "output") and (payload.__class__ is not str or len(payload) > MAX_TEXT):
+            return self.text(point, payload, subject, now)
+        args = args if args.__class__ is dict else {}
+        event = (args, subject, payload, now, tool)
+        return Judged(unit, unit.check(*event), event)
+
+    def conclude(self, judged: Judged, bits: int = 0, failed: Any = None) -> Decision:
+        """The decision on what was judged; `bits` are effects, and `failed` errors, that came to it since."""
+        mask, both = judged.mask | bits, [*(judged.failed or ()), *(failed or ())]
+        return self._decided(judged.unit, (mask, both) if both else mask, judged.event)
+
     def _unit(self, point: str, tool: Any) -> Unit | None:
         """None for what cannot be the name of a tool."""
         if tool.__class__ is not str or not 0 < len(tool) <= MAX_NAME:
@@ -106,7 +147,7 @@ class Engine:
         return self.program.unit(point, tool)
 
     def _unnamed(self, point: str) -> Decision:
-        nothing = Unit(point, "?", ((), (), (), ()))
+        nothing = Unit(point, "?", ((), (), (), (), ()))
         return self._malformed(nothing, f"a tool's name is a string of 1 to {MAX_NAME} characters")
 
     def _decided(self, unit: Unit, fired: Any, event: tuple[Any, ...]) -> Decision:
@@ -128,7 +169,8 @@ class Engine:
 
     def _conclude(self, unit: Unit, fired: Any, event: tuple[Any, ...]) -> Decision:
         """Put a decision together, and keep it when nothing of the event is in it."""
-        mask, failed = (fired, ()) if fired.__class__ is int else fired
+        mask, failed, _ = taken_apart(fired)
+        failed = failed or ()
         draft = Draft(self.program, unit, mask, failed)
         payload, transforms = draft.transform(event)
         outcome = draft.outcome()

@@ -16,15 +16,34 @@ FIELDS = {
     "result": ("tool", "result"),
     "input": ("text",),
     "output": ("text",),
+    "usage": (),
+    "outcome": ("tool", "outcome"),
 }
 """Event type -> the fields it must have."""
 
 OPTIONAL = ("type", "args", "principal", "agent", "session", "time", "call_id", "tool_digest")
 
+USAGE = (
+    "model",
+    "input_tokens",
+    "cached_tokens",
+    "output_tokens",
+    "cost",
+    "tool_time",
+    "tool",
+    "reservation",
+)
+MORE = {"call": ("hold",), "result": ("reservation",), "outcome": ("reservation",), "usage": USAGE}
+"""What some types of event may have beside that."""
+
+OUTCOMES = ("ok", "failed", "not run")
+
 _KINDS = {
     "tool": (str, "a string"), "args": (dict, "an object"), "text": (str, "a string"),
     "principal": (dict, "an object"), "agent": (dict, "an object"), "call_id": (str, "a string"),
-    "tool_digest": (str, "a string"), "time": (str, "an ISO 8601 time such as `2026-01-31T12:00:00Z`"),
+    "tool_digest": (str, "a string"), "reservation": (str, "a string"), "model": (str, "a string"),
+    "outcome": (str, "one of `ok`, `failed` and `not run`"),
+    "time": (str, "an ISO 8601 time such as `2026-01-31T12:00:00Z`"),
 }  # fmt: skip
 
 
@@ -34,7 +53,7 @@ def check_event(event: Any) -> str:
         raise EventError("an event is a JSON object")
     kind = event.get("type")
     if kind is None:
-        raise EventError('an event has a `type`: "call", "result", "input" or "output"')
+        raise EventError('an event has a `type`: "call", "result", "input", "output", "usage" or "outcome"')
     if kind.__class__ is not str or kind not in FIELDS:
         raise EventError(f"there is no event type {_shown(kind)}", "/type")
     for name in FIELDS[kind]:
@@ -46,7 +65,7 @@ def check_event(event: Any) -> str:
 
 
 def _check_field(kind: str, name: str, value: Any) -> None:
-    known = (*FIELDS[kind], *OPTIONAL)
+    known = (*FIELDS[kind], *MORE.get(kind, ()), *OPTIONAL)
     if name.__class__ is not str:
         raise EventError("the names of an event's fields are strings")
     if name not in known:

@@ -60,15 +60,16 @@ class Owner:
 class Unit:
     """The compiled rules for one point and tool."""
 
-    __slots__ = ("check", "decisions", "effects", "owners", "point", "rows", "tool")
+    __slots__ = ("check", "decisions", "effects", "meters", "owners", "point", "rows", "tool")
 
     def __init__(self, point: str, tool: str | None, data: tuple[Any, ...]) -> None:
-        effects, codes, constants, owners = data
+        effects, codes, constants, owners, meters = data
         self.point = point
         self.tool = tool
         self.effects = tuple(map(Effect, effects))
         self.owners = tuple(map(Owner, owners))
         self.decisions: dict[int, Decision] = {}
+        self.meters: tuple[Any, ...] = _meters(meters) if meters else ()
         namespace = {**OPERATIONS, **{name: materialise(description) for name, description in constants}}
         checks: list[Callable[..., Any]] = []
         self.rows: dict[str, Callable[..., Any]] = {}
@@ -81,17 +82,31 @@ class Unit:
         self.check = checks[0] if len(checks) == 1 else _chained(checks)
 
 
+def taken_apart(answer: Any) -> tuple[int, Any, Any]:
+    """What a check gives, as `(bits, failures, claims)`: it leaves out what there is none of."""
+    if answer.__class__ is int:
+        return answer, None, None
+    return answer if len(answer) == 3 else (*answer, None)
+
+
+def _meters(meters: tuple[Any, ...]) -> tuple[Any, ...]:
+    from guardrails.runtime.meters import meters_of
+
+    return meters_of(meters)
+
+
 def _chained(checks: list[Callable[..., Any]]) -> Callable[..., Any]:
-    """The checks of several files as one: bits are joined, and so is what failed."""
+    """The checks of several files as one: bits are joined, and so is what failed and what is claimed."""
 
     def check(*event: Any) -> Any:
-        fired, failed = 0, None
+        fired, failed, claims = 0, None, None
         for part in checks:
-            answer = part(*event)
-            if answer.__class__ is not int:
-                answer, failures = answer
-                failed = failures if failed is None else failed + failures
-            fired |= answer
+            bits, failures, claimed = taken_apart(part(*event))
+            fired |= bits
+            failed = (failed or []) + failures if failures else failed
+            claims = (claims or []) + claimed if claimed is not None else claims
+        if claims is not None:
+            return fired, failed, claims
         return fired if failed is None else (fired, failed)
 
     return check
@@ -101,7 +116,9 @@ class Program:
     """A compiled policy.
 
     `head` is plain data: name, digest, defaults by point, descriptions of principal and agent, patterns of
-    wildcard blocks by point, digests of pinned tools, whether any rule reads the time.
+    wildcard blocks by point, digests of pinned tools, descriptions of what is counted, whether any rule reads
+    the time, the session's past (`uses_trace`) or its age (`uses_age`), and whether any of it needs a store
+    (`stateful`).
     `units` holds compiled units as data; `compile_unit` makes those that are not in it.
     """
 
@@ -117,7 +134,9 @@ class Program:
         self.units = units
         self.compile_unit = compile_unit
         self.defaults = {point: tuple(map(Effect, effects)) for point, effects in head["defaults"]}
-        self._ready: dict[str, dict[str | None, Unit]] = {"call": {}, "result": {}, "input": {}, "output": {}}
+        self._ready: dict[str, dict[str | None, Unit]] = {
+            point: {} for point in ("call", "result", "input", "output", "usage")
+        }
         self._strangers = 0
         self._wild: dict[str, list[Callable[[str], bool]]] | None = None
 
@@ -142,7 +161,7 @@ class Program:
         if data is None and (tool is None or self._matches(point, tool)):
             data = self.compile_unit(point, tool)
         known = tool is None or tool in self.head["tools"]
-        unit = Unit(point, tool, data or ((), (), (), ()))
+        unit = Unit(point, tool, data or ((), (), (), (), ()))
         if known or self._strangers < MAX_STRANGERS:
             self._strangers += not known
             ready[tool] = unit
@@ -196,6 +215,19 @@ def amounts(left: Any, right: Any) -> tuple[Any, Any]:
     return left[0], right[0]
 
 
+def session_fact(kind: str, subject: Any, tool: Any, args: Any, now: int) -> int:
+    """What is known of the session that the event is in."""
+    from guardrails.errors import Unavailable
+
+    if kind == "elapsed":
+        if subject.started is None:
+            raise Unavailable("when the session began is not known here")
+        return int(now - subject.started)
+    if subject.trace is None:
+        raise Unavailable("the session's past is not known here; give the session an id and a store")
+    return int(subject.trace.failures(tool, args) if kind == "failures" else subject.trace.streak())
+
+
 def host_call(subject: Any, asked: dict[Any, Any], name: str, arguments: tuple[Any, ...]) -> Any:
     """A function of the host, asked once in a decision for the same arguments."""
     return subject.host.call(asked, name, arguments)
@@ -213,6 +245,7 @@ _EXPORTS = (
     operations.constant_at, exact.add, exact.subtract, exact.multiply, exact.divide, exact.remainder,
     exact.negate, functions.read, functions.total, functions.smallest, functions.largest,
     any, all, map, list, int, str, bool, dict, Exception, noted, count_of, first_present, amounts, host_call,
+    session_fact,
 )  # fmt: skip
 
 OPERATIONS: dict[str, Any] = {

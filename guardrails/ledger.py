@@ -1,0 +1,229 @@
+"""The ledger of a session: what it used up, what it did, and what is still held for calls that run.
+
+Takes events of one session, gives decisions that keep count. The accounts decide; here is who asks the store,
+who stops it, and which reservation belongs to which call.
+"""
+
+from __future__ import annotations
+
+from guardrails.errors import Unavailable
+from guardrails.model import Decision, Outcome
+from guardrails.runtime.accounts import KEEP, Accounts, Event, awaited, driven, unrecorded, wanted_by
+from guardrails.runtime.switch import halted, stopping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from guardrails.guard import Guard
+    from guardrails.runtime.accounts import Steps
+    from guardrails.runtime.engine import Subject
+    from guardrails.runtime.ports import Clock
+    from guardrails.runtime.usage import Usage
+    from guardrails.stores.demands import Demand
+
+MOST_OPEN = 10_000
+"""Reservations whose calls are remembered here; beyond them the oldest is left to run out or stay charged."""
+
+
+class Ledger:
+    """What one session used up and did. Thread-safe as far as the store is."""
+
+    def __init__(self, guard: Guard, subject: Subject, session: str, before: Ledger | None = None) -> None:
+        self.guard = guard
+        self.clock: Clock = guard.clock
+        self.state = guard.state
+        self.session = session
+        self.subject = subject
+        if before is not None:
+            subject.trace, subject.started = before.subject.trace, before.subject.started
+        self.accounts = Accounts(guard.engine, subject, session, self.state)
+        self.scopes = _scopes(subject, session)
+        self._open: dict[str, str] = before._open if before else {}
+        self._estimates: dict[str, list[Demand]] = before._estimates if before else {}
+        self.may_block = not self.state.url.startswith("memory:")
+
+    # --- decisions -----------------------------------------------------------------------------
+
+    def call(self, tool: str, args: Any, *, call_id: str | None, hold: float | None) -> Decision:
+        now = self.clock.now()
+        stopped = self._stopped(now, tool)
+        if stopped is not None:
+            return stopped
+        decision = self._driven(self.accounts.decide(self._call_event(tool, args, now, call_id, hold)))
+        return self._opened(decision, tool, args, call_id)
+
+    async def acall(self, tool: str, args: Any, *, call_id: str | None, hold: float | None) -> Decision:
+        store = self.state.awaited
+        if store is None:
+            return self.call(tool, args, call_id=call_id, hold=hold)
+        now = self.clock.now()
+        switch = self.state.switch
+        try:
+            if switch.is_stale():
+                switch.take(await store.halts(now=now))
+        except Unavailable as error:
+            return unrecorded(self.guard.engine, error)
+        stopped = self._stopped(now, tool)
+        if stopped is not None:
+            return stopped
+        steps = self.accounts.decide(self._call_event(tool, args, now, call_id, hold))
+        return self._opened(await awaited(steps, store), tool, args, call_id)
+
+    def _call_event(self, tool: str, args: Any, now: int, call_id: str | None, hold: float | None) -> Event:
+        note = None
+        if self.accounts.uses_trace and args.__class__ is dict and tool.__class__ is str:
+            from guardrails.runtime.trace import call_note
+
+            note = call_note(tool, args, now, call_id)
+        ttl = None if hold is None else int(hold * 1_000_000)
+        request = None if call_id is None else f"{self.session}\x1f{call_id}"
+        return Event("call", tool, args, args, now, note=note, request=request, ttl=ttl)
+
+    def result(self, tool: str, args: Any, result: Any, *, call_id: str | None, reservation: str) -> Decision:
+        now = self.clock.now()
+        held = reservation or self._open.pop(_call_key(tool, args, call_id), "")
+        if held:
+            self._quietly("commit", held, now=now)
+        stopped = self._stopped(now, tool)
+        if stopped is not None:
+            return stopped
+        note = None
+        if self.accounts.uses_trace:
+            from guardrails.runtime.trace import result_note
+
+            note = result_note(tool, args if args.__class__ is dict else {}, result, now, call_id)
+        return self._driven(self.accounts.decide(Event("result", tool, args, result, now, note=note)))
+
+    def text(self, point: str, text: str) -> Decision:
+        now = self.clock.now()
+        stopped = self._stopped(now, None)
+        if stopped is not None:
+            return stopped
+        note = None
+        if self.accounts.uses_trace and text.__class__ is str:
+            from guardrails.runtime.trace import text_note
+
+            note = text_note(point, text, now)
+        return self._driven(self.accounts.decide(Event(point, None, {}, text, now, note=note)))
+
+    def _driven(self, steps: Steps) -> Decision:
+        decision: Decision = driven(steps, self.state.store)
+        return decision
+
+    def _stopped(self, now: int, tool: str | None) -> Decision | None:
+        """The denial of whatever the kill switch stops, or cannot be asked about."""
+        try:
+            halts = self.state.switch.halts(now)
+        except Unavailable as error:
+            return unrecorded(self.guard.engine, error)
+        found = stopping(halts, self.scopes, tool) if halts else None
+        return None if found is None else halted(found, self.guard.digest)
+
+    def halt(self, decision: Decision) -> None:
+        """A rule halted the session: everyone who shares the store is to know."""
+        reason = next((a for a in decision.applied if a.outcome is Outcome.HALT), None)
+        why = (reason.message or f"`{reason.effect}` at {reason.place}") if reason else "the policy says so"
+        who = f"`{reason.name}`" if reason else "the policy"
+        try:
+            self.state.halt(f"session:{self.session}", who, why, now=self.clock.now(), until=None)
+        except Unavailable:
+            return  # this process keeps the session halted in any case
+
+    # --- what became of calls ------------------------------------------------------------------
+
+    def _opened(self, decision: Decision, tool: str, args: Any, call_id: str | None) -> Decision:
+        """Remember which reservation a call has, so that its result settles it."""
+        if decision.reservation:
+            while len(self._open) >= MOST_OPEN:
+                self._open.pop(next(iter(self._open)), None)
+            self._open[_call_key(tool, args, call_id)] = decision.reservation
+        return decision
+
+    def settle(self, decision: Decision, usage: Usage | None) -> bool:
+        now = self.clock.now()
+        estimate = self._estimates.pop(decision.reservation, None)
+        actual = None if usage is None or estimate is None else self._actual(usage, estimate)
+        settled = bool(self.state.store.commit(decision.reservation, actual, now=now))
+        if usage is not None and estimate is None:
+            self.report(usage)
+        return settled
+
+    def failed(self, tool: str, args: Any, *, decision: Decision | None, call_id: str | None) -> None:
+        now = self.clock.now()
+        held = self._open.pop(_call_key(tool, args, call_id), "")
+        held = decision.reservation if decision is not None else held
+        if held:
+            self.state.store.release(held, now=now, failed=True)
+        if self.accounts.uses_trace:
+            from guardrails.runtime.trace import outcome_note
+            from guardrails.stores.sessions import Note
+
+            note = outcome_note(tool, args, ok=False, at=now, call_id=call_id)
+            self.state.store.remember(Note(self.session, note, KEEP), now=now)
+
+    def release(self, decision: Decision) -> bool:
+        return bool(self.state.store.release(decision.reservation, now=self.clock.now()))
+
+    def _quietly(self, operation: str, reservation: str, *, now: int) -> None:
+        """Settle what can be settled: without the store it stays charged, which is the strict side."""
+        try:
+            getattr(self.state.store, operation)(reservation, now=now)
+        except Unavailable:
+            return
+
+    # --- usage ---------------------------------------------------------------------------------
+
+    def report(self, usage: Usage) -> Decision:
+        from guardrails.runtime.spending import reported
+
+        return reported(self, usage)
+
+    def reserve(self, usage: Usage, *, hold: float | None) -> Decision:
+        from guardrails.runtime.spending import record_for
+
+        record, now = record_for(self, usage), self.clock.now()
+        stopped = self._stopped(now, usage.tool)
+        if stopped is not None:
+            return stopped
+        event = Event(
+            "usage", usage.tool, {}, record, now, ttl=None if hold is None else int(hold * 1_000_000)
+        )
+        judged = self.guard.engine.judge("usage", usage.tool, {}, record, self.subject, now)
+        decision = self._driven(self.accounts.decide(event))
+        if decision.reservation and not isinstance(judged, Decision):
+            self._estimates[decision.reservation] = wanted_by(judged, self.session).demands
+        return decision
+
+    def _actual(self, usage: Usage, estimate: list[Demand]) -> dict[str, Any]:
+        """What was used in the end, by the keys that the estimate was reserved on."""
+        from guardrails.runtime.spending import record_for
+
+        record = record_for(self, usage)
+        judged = self.guard.engine.judge("usage", usage.tool, {}, record, self.subject, self.clock.now())
+        if isinstance(judged, Decision):
+            return {}
+        known = {demand.key for demand in estimate}
+        return {d.key: d.amount for d in wanted_by(judged, self.session).demands if d.key in known}
+
+
+def _call_key(tool: Any, args: Any, call_id: str | None) -> str:
+    """How a result finds its call: by the call's id, else by the tool and equal arguments."""
+    if call_id is not None:
+        return call_id
+    from json import dumps
+
+    try:
+        return f"{tool} {dumps(args, sort_keys=True, default=repr)}"
+    except (TypeError, ValueError):
+        return f"{tool} {args!r}"
+
+
+def _scopes(subject: Subject, session: str) -> frozenset[str]:
+    """What a halt can name to stop this session."""
+    found = {"all", f"session:{session}"}
+    for kind, record in (("agent", subject.agent), ("principal", subject.principal)):
+        name = record.get("id") if hasattr(record, "get") else None
+        if name.__class__ is str:
+            found.add(f"{kind}:{name}")
+    return frozenset(found)

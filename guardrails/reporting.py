@@ -1,0 +1,110 @@
+"""Events as data, for policies that keep count: each is decided in the session that it names.
+
+Takes an event from outside, gives the decision. An event without a session is one of its own.
+"""
+
+from __future__ import annotations
+
+from guardrails.errors import EvaluationError, EventError
+from guardrails.model import Decision, Outcome
+from guardrails.runtime.clock import FrozenClock
+from guardrails.runtime.events import OUTCOMES, check_event, session_of, time_of
+from guardrails.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from guardrails.guard import Guard
+    from guardrails.runtime.usage import Usage
+
+
+def decided(guard: Guard, event: Mapping[str, Any], now: int | None) -> Decision:
+    """The decision on one event. Raises `EventError` for a malformed one."""
+    kind = check_event(event)
+    assert isinstance(event, dict)
+    session = Session(
+        guard, principal=event.get("principal"), agent=event.get("agent"), id=session_of(event).get("id")
+    )
+    at = time_of(event)
+    moment = at if at is not None else now
+    if moment is not None:
+        session.ledger.clock = FrozenClock(moment)
+    return _HANDLERS[kind](session, event)
+
+
+def _call(session: Session, event: dict[str, Any]) -> Decision:
+    hold = event.get("hold")
+    if hold is not None and (hold.__class__ not in (int, float) or not 0 < hold < 1e9):
+        raise EventError("`hold` is a number of seconds", "/hold")
+    return session.check_call(
+        event["tool"], event["args"], digest=event.get("tool_digest"), call_id=event.get("call_id"), hold=hold
+    )
+
+
+def _result(session: Session, event: dict[str, Any]) -> Decision:
+    return session.check_result(
+        event["tool"], event["result"], args=event.get("args"), call_id=event.get("call_id"),
+        reservation=event.get("reservation", ""),
+    )  # fmt: skip
+
+
+def _input(session: Session, event: dict[str, Any]) -> Decision:
+    return session.check_input(event["text"])
+
+
+def _output(session: Session, event: dict[str, Any]) -> Decision:
+    return session.check_output(event["text"])
+
+
+def _outcome(session: Session, event: dict[str, Any]) -> Decision:
+    """A call's outcome: it is taken note of, and there is nothing to refuse."""
+    outcome = event["outcome"]
+    if outcome not in OUTCOMES:
+        raise EventError(f"`outcome` is one of {', '.join(OUTCOMES)}", "/outcome")
+    plain = Decision(Outcome.ALLOW, session.guard.digest)
+    held = plain.holding(event.get("reservation", ""))
+    if outcome == "ok":
+        session.settle(held)
+    elif outcome == "failed":
+        session.failed(event["tool"], event.get("args", {}), decision=held, call_id=event.get("call_id"))
+    else:
+        session.release(held)
+    return plain
+
+
+def _usage(session: Session, event: dict[str, Any]) -> Decision:
+    return session.report(usage_of(event))
+
+
+def usage_of(event: Mapping[str, Any]) -> Usage:
+    """The usage that an event reports; `cost` is written as `0.05 USD`."""
+    from guardrails.runtime.usage import Usage
+
+    counts = {
+        name: event[name]
+        for name in ("input_tokens", "cached_tokens", "output_tokens", "tool_time")
+        if name in event
+    }
+    try:
+        return Usage(event.get("model"), **counts, cost=_cost(event.get("cost")), tool=event.get("tool"))
+    except EvaluationError as error:
+        raise EventError(str(error)) from None
+
+
+def _cost(text: Any) -> tuple[Any, str] | None:
+    if text is None:
+        return None
+    from decimal import Decimal, InvalidOperation
+
+    try:
+        amount, currency = text.split()
+        return Decimal(amount), currency
+    except (AttributeError, ValueError, InvalidOperation):
+        raise EventError("`cost` is an amount and a currency, such as `0.05 USD`", "/cost") from None
+
+
+_HANDLERS = {
+    "call": _call, "result": _result, "input": _input, "output": _output, "outcome": _outcome, "usage": _usage,
+}  # fmt: skip

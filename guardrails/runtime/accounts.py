@@ -1,0 +1,340 @@
+"""Accounts: an event that its statements let through, against what it may use up.
+
+Takes what was judged, asks the store for all of it at once, gives the decision. The idea: a decision is a
+generator that yields what it wants of the store, so that one piece of code serves stores that block and
+stores that are awaited; only whoever drives it differs.
+
+    judged -> (reserve | refused | shut | somebody was faster: judge again) -> Decision
+
+An event that is denied anyway asks for nothing. One that needs approval is asked about but charges nothing:
+it is charged when it is approved and judged again.
+"""
+
+from __future__ import annotations
+
+from guardrails.errors import EvaluationError, Unavailable
+from guardrails.model import Decision, Denial, Obligation, Outcome
+from guardrails.runtime.refusals import refusal
+from guardrails.stores.breakers import Shut
+from guardrails.stores.demands import Granted, Refused
+from guardrails.stores.sessions import Moved, Note
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from typing import Any, TypeAlias
+
+    from guardrails.runtime.engine import Engine, Judged, Subject
+    from guardrails.runtime.meters import Fuse, Meter
+    from guardrails.stores.breakers import Gate
+    from guardrails.stores.demands import Demand
+
+    Request: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any]]
+    Steps: TypeAlias = Generator[Request, Any, Decision]
+
+MAX_RACES = 64
+"""How often a decision is made anew because something else happened in the session meanwhile."""
+
+KEEP = 30 * 86_400_000_000
+"""Microseconds that a session's past is kept after its last event."""
+
+
+class Wanted:
+    """What one event wants of the store: demands and gates, and which meter each of them comes from."""
+
+    __slots__ = ("demands", "failed", "fuses", "gates", "meters")
+
+    def __init__(self) -> None:
+        self.demands: list[Demand] = []
+        self.meters: list[Meter] = []
+        self.gates: list[Gate] = []
+        self.fuses: list[Fuse] = []
+        self.failed: list[tuple[int, Exception]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.demands or self.gates)
+
+    def add(self, judged: Judged, claim: Any, session: str) -> None:
+        """Take in a claim; one that cannot be counted is an error of its statement."""
+        meter = judged.unit.meters[claim[0]]
+        try:
+            if meter.is_fuse:
+                self.gates.append(meter.gate(claim))
+                self.fuses.append(meter)
+                return
+            demands = meter.demands(claim, session)
+        except EvaluationError as error:
+            self.failed.append((owner_of(judged, meter), error))
+            return
+        self.demands += demands
+        self.meters += [meter] * len(demands)
+
+
+def owner_of(judged: Judged, meter: Meter | Fuse) -> int:
+    """The statement of a unit that a meter belongs to."""
+    return next(i for i, owner in enumerate(judged.unit.owners) if meter.bit in owner.effects)
+
+
+def wanted_by(judged: Judged, session: str, *, shadow: bool = False) -> Wanted:
+    """What the claims of statements in force (or of those in shadow) want."""
+    wanted = Wanted()
+    for claim in judged.claims or ():
+        if judged.unit.meters[claim[0]].shadow == shadow:
+            wanted.add(judged, claim, session)
+    return wanted
+
+
+class Event:
+    """One event on its way through the accounts.
+
+    `request` is its idempotency key, `ttl` how many microseconds a reservation lasts (None: until it is
+    settled), `note` what the session's past is told of it when it is let through.
+    """
+
+    __slots__ = ("args", "note", "now", "payload", "point", "request", "tool", "ttl")
+
+    def __init__(
+        self, point: str, tool: str | None, args: Any, payload: Any, now: int, *, note: str | None = None,
+        request: str | None = None, ttl: int | None = None,
+    ) -> None:  # fmt: skip
+        self.point = point
+        self.tool = tool
+        self.args = args
+        self.payload = payload
+        self.now = now
+        self.note = note
+        self.request = request
+        self.ttl = ttl
+
+
+class Accounts:
+    """The accounts of one session by one program."""
+
+    __slots__ = ("engine", "session", "state", "subject", "uses_age", "uses_trace")
+
+    def __init__(self, engine: Engine, subject: Subject, session: str, state: Any = None) -> None:
+        self.engine = engine
+        self.subject = subject
+        self.session = session
+        self.state = state
+        self.uses_trace = engine.program.head["uses_trace"]
+        self.uses_age = engine.program.head["uses_age"]
+
+    def decide(self, event: Event) -> Steps:
+        """The decision on an event, made anew as often as the session's past changes under it."""
+        for _ in range(MAX_RACES):
+            try:
+                if self.uses_age and self.subject.started is None:
+                    yield from self._look_up_start(event.now)
+                after = (yield from self._catch_up(event.now)) if self.uses_trace else None
+            except Unavailable as error:
+                return unrecorded(self.engine, error)
+            judged = self.engine.judge(
+                event.point, event.tool, event.args, event.payload, self.subject, event.now
+            )
+            if isinstance(judged, Decision):
+                return judged
+            decision = yield from self._settled(judged, event, after)
+            if decision is not None:
+                return decision
+        busy = Unavailable("the session's past changed too often while the event was decided")
+        return unrecorded(self.engine, busy)
+
+    def _settled(
+        self, judged: Judged, event: Event, after: int | None
+    ) -> Generator[Request, Any, Decision | None]:
+        """The decision, or None when the past has moved on and the event must be judged again."""
+        wanted = wanted_by(judged, self.session)
+        plain = self.engine.conclude(judged, failed=wanted.failed)
+        if plain.outcome >= Outcome.DENY:
+            return (yield from self._refused(event, after, plain))
+        if plain.outcome is Outcome.ASK:
+            return (yield from self._looked(judged, wanted, event, plain))
+        note = self._note(event, after)
+        if not wanted and note is None:
+            return (yield from self._shadowed(judged, event, plain))
+        try:
+            answer = yield (
+                "reserve",
+                (wanted.demands,),
+                {"now": event.now, "ttl": event.ttl, "request": event.request, "gates": wanted.gates, "note": note},
+            )  # fmt: skip
+        except Unavailable as error:
+            return self._without_store(judged, wanted, event, error)
+        if isinstance(answer, Moved):
+            return None
+        if not isinstance(answer, Granted):
+            return refusal(self.engine, judged, wanted, answer)
+        plain = yield from self._shadowed(judged, event, plain)
+        return plain.holding(answer.reservation if wanted else "", warnings_of(judged, wanted, answer))
+
+    def _refused(self, event: Event, after: int | None, plain: Decision) -> Generator[Request, Any, Decision]:
+        """What is denied did not happen, but for a result: its call ran, whoever may see what it gave."""
+        if event.point == "result" and after is not None and event.note is not None:
+            try:
+                yield ("remember", (Note(self.session, event.note, KEEP),), {"now": event.now})
+            except Unavailable as error:
+                return unrecorded(self.engine, error)
+        return plain
+
+    def _note(self, event: Event, after: int | None) -> Note | None:
+        if after is None or event.note is None:
+            return None
+        return Note(self.session, event.note, KEEP, after)
+
+    def _looked(
+        self, judged: Judged, wanted: Wanted, event: Event, plain: Decision
+    ) -> Generator[Request, Any, Decision]:
+        """Whether a call that needs approval would fit now; nothing is charged for it yet."""
+        if not wanted:
+            return plain
+        try:
+            fills = (yield ("fill", (wanted.demands,), {"now": event.now})) if wanted.demands else ()
+            gauges = (yield ("gauges", (wanted.gates,), {"now": event.now})) if wanted.gates else ()
+        except Unavailable as error:
+            return self._without_store(judged, wanted, event, error)
+        for index, gauge in enumerate(gauges):
+            if gauge.state == "open":
+                return refusal(self.engine, judged, wanted, Shut(index, gauge.retry_after))
+        for index, (demand, fill) in enumerate(zip(wanted.demands, fills, strict=True)):
+            if fill.used + demand.amount > demand.limit or (demand.left and fill.used >= demand.limit):
+                used = tuple(each.used for each in fills[: index + 1])
+                return refusal(self.engine, judged, wanted, Refused(index, None, used))
+        return plain
+
+    def _shadowed(self, judged: Judged, event: Event, plain: Decision) -> Generator[Request, Any, Decision]:
+        """Limits in shadow count on their own, one by one, and only say what they would have done."""
+        if not any(judged.unit.meters[claim[0]].shadow for claim in judged.claims or ()):
+            return plain
+        bits = 0
+        for claim in judged.claims:
+            meter = judged.unit.meters[claim[0]]
+            if not meter.shadow or meter.is_fuse:
+                continue
+            one = Wanted()
+            one.add(judged, claim, self.session)
+            try:
+                answer = yield ("reserve", (one.demands,), {"now": event.now, "ttl": None})
+            except Unavailable as error:
+                answer = error
+            bits |= 0 if isinstance(answer, Granted) else 1 << meter.bit
+        return self.engine.conclude(judged, bits) if bits else plain
+
+    # --- the session's past --------------------------------------------------------------------
+
+    def _catch_up(self, now: int) -> Generator[Request, Any, int]:
+        """Read what happened in the session since the last look; gives the number of the last event."""
+        from guardrails.runtime.trace import Trace
+
+        trace = self.subject.trace
+        if trace is None:
+            trace = Trace()
+        try:
+            past = yield ("recall", (self.session,), {"after": trace.last, "now": now})
+        except Unavailable:
+            self.subject.trace = None
+            raise
+        if past.last < trace.last:  # it expired or was forgotten, and began anew
+            trace = Trace()
+            past = yield ("recall", (self.session,), {"after": 0, "now": now})
+        first = past.last - len(past.texts) + 1
+        for number, text in enumerate(past.texts, first):
+            trace.add(number, text)
+        self.subject.trace = trace
+        return int(past.last)
+
+    def _look_up_start(self, now: int) -> Generator[Request, Any, None]:
+        """When the session began: whoever asks first writes it down."""
+        log = f"{self.session}\x1fstart"
+        answer = yield ("remember", (Note(log, str(now), KEEP, 0),), {"now": now})
+        if not isinstance(answer, Moved):
+            self.subject.started = now
+            return
+        past = yield ("recall", (log,), {"after": 0, "now": now})
+        self.subject.started = int(past.texts[0]) if past.texts else now
+
+    # --- without the store ---------------------------------------------------------------------
+
+    def _without_store(self, judged: Judged, wanted: Wanted, event: Event, error: Exception) -> Decision:
+        """The store did not answer: denied, unless every limit may be kept by this process alone."""
+        if self.state is not None and not wanted.gates and not self.uses_trace:
+            kept = self.state.local.reserve(wanted, event)
+            if kept is not None:
+                if not isinstance(kept, Granted):
+                    return refusal(self.engine, judged, wanted, kept)
+                owed = tuple([
+                    Obligation("degraded", judged.unit.effects[meter.bit].applied.name, (("reason", str(error)),))
+                    for meter in dict.fromkeys(wanted.meters)
+                ])  # fmt: skip
+                return self.engine.conclude(judged).holding("", owed)
+        asked: list[Meter | Fuse] = [*wanted.meters, *wanted.fuses]
+        owners = {owner_of(judged, meter) for meter in asked}
+        if not owners:
+            return unrecorded(self.engine, error)
+        return self.engine.conclude(judged, failed=[(owner, error) for owner in sorted(owners)])
+
+
+def unrecorded(engine: Engine, error: Exception) -> Decision:
+    """An event that could not be written into the session's past, on which later rules may depend."""
+    from guardrails.runtime.engine import NOWHERE
+    from guardrails.runtime.failures import failure_of
+
+    failure = failure_of(error, "session", NOWHERE)
+    message = f"the session's past could not be kept: {error}"
+    denial = Denial("retry_after", f"{message}. Try again later.", retry_after=1.0)
+    return Decision(Outcome.DENY, engine.program.digest, errors=(failure,), denial=lambda _: denial)
+
+
+def warnings_of(judged: Judged, wanted: Wanted, answer: Granted) -> tuple[Obligation, ...]:
+    """A `warn` for every level of a budget that this event reached or passed."""
+    found: list[Obligation] = []
+    for meter, demand, fill in zip(wanted.meters, wanted.demands, answer.fills, strict=False):
+        for level in meter.warn_at:
+            mark = level * demand.limit
+            if fill - demand.amount < mark <= fill:
+                details = (("level", f"{level * 100:f}%"), ("used", str(fill)), ("limit", str(demand.limit)))
+                found.append(Obligation("warn", judged.unit.effects[meter.bit].applied.name, details))
+    return tuple(found)
+
+
+# --- who drives the steps ----------------------------------------------------------------------
+
+
+def driven(steps: Generator[Request, Any, Any], store: Any) -> Any:
+    """Run the steps on a store that blocks."""
+    try:
+        operation, positional, named = next(steps)
+        while True:
+            try:
+                answer = getattr(store, operation)(*positional, **named)
+            except Unavailable as error:
+                operation, positional, named = steps.throw(error)
+            else:
+                operation, positional, named = steps.send(answer)
+    except StopIteration as end:
+        return end.value
+
+
+async def awaited(steps: Generator[Request, Any, Any], store: Any) -> Any:
+    """Run the steps on a store that is awaited."""
+    try:
+        operation, positional, named = next(steps)
+        while True:
+            try:
+                answer = await getattr(store, operation)(*positional, **named)
+            except Unavailable as error:
+                operation, positional, named = steps.throw(error)
+            else:
+                operation, positional, named = steps.send(answer)
+    except StopIteration as end:
+        return end.value
+
+
+def charged_in_full(demands: Sequence[Demand]) -> list[Demand]:
+    """The same charges without a limit: what was used was used."""
+    from guardrails.stores.demands import MOST_UNITS, Demand, amount_of
+
+    return [
+        Demand(d.key, d.amount, amount_of(MOST_UNITS, d.decimals), d.window, d.decimals, member=d.member, was=d.was)
+        for d in demands
+    ]  # fmt: skip

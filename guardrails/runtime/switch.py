@@ -1,0 +1,93 @@
+"""The kill switch: who or what is stopped, seen by every process that shares the store.
+
+Takes a store, gives the halts in force. They are read again at most every `staleness` seconds, by a clock
+that only runs forwards, so that a decision does not wait for the store; 0 reads them every time.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from time import monotonic
+
+from guardrails.errors import EvaluationError
+from guardrails.model import Applied, Decision, Denial, Outcome, Place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from guardrails.stores.halts import Halt
+    from guardrails.stores.port import Store
+
+STALENESS = 0.05
+"""Seconds; half of the 100 ms within which a halt must be seen, so that reading it may take the other half."""
+
+KINDS = ("agent", "principal", "session", "tool")
+NOWHERE = Place("<engine>", 0, 0, 0, 0)
+
+
+def checked_scope(scope: str) -> str:
+    """`all`, or `agent:`, `principal:`, `session:` or `tool:` with a name. Raises `EvaluationError`."""
+    kind, colon, name = scope.partition(":")
+    if scope == "all" or (colon and kind in KINDS and name):
+        return scope
+    raise EvaluationError(
+        f"`{scope}` names nothing to halt: write `all`, or `agent:`, `principal:`, `session:` or `tool:` and a name"
+    )
+
+
+class KillSwitch:
+    """The halts of a store as they were at most `staleness` seconds ago."""
+
+    def __init__(self, store: Store, staleness: float = STALENESS) -> None:
+        self.store = store
+        self.staleness = staleness
+        self._lock = Lock()
+        self._read: tuple[float, tuple[Halt, ...]] = (-1e9, ())
+
+    def halts(self, now: int) -> tuple[Halt, ...]:
+        """Those in force. Raises `StoreUnavailable`: not knowing of a halt is no reason to go on."""
+        if self.is_stale():
+            with self._lock:
+                if self.is_stale():
+                    self.take(self.store.halts(now=now))
+        found = self._read[1]
+        return tuple([halt for halt in found if halt.in_force(now)]) if found else ()
+
+    def is_stale(self) -> bool:
+        return not 0 <= monotonic() - self._read[0] < self.staleness
+
+    def take(self, halts: tuple[Halt, ...]) -> None:
+        """Halts that were read just now, by whoever could wait for them."""
+        self._read = (monotonic(), halts)
+
+    def forget(self) -> None:
+        """Read anew at the next question, because this process has just changed the halts."""
+        self._read = (-1e9, ())
+
+
+def stopping(halts: tuple[Halt, ...], scopes: frozenset[str], tool: str | None) -> Halt | None:
+    """The halt that stops an event of these scopes, if there is one."""
+    for halt in halts:
+        if halt.scope in scopes or (tool is not None and _names(halt.scope, tool)):
+            return halt
+    return None
+
+
+def _names(scope: str, tool: str) -> bool:
+    """Whether a scope such as `tool:payments.*` names the tool."""
+    if not scope.startswith("tool:"):
+        return False
+    pattern = scope[5:]
+    if "*" not in pattern:
+        return pattern == tool
+    from guardrails.patterns import compile_wildcard
+
+    return compile_wildcard(pattern)(tool)
+
+
+def halted(halt: Halt, policy: str) -> Decision:
+    """The denial of whatever is stopped."""
+    subject = "everything" if halt.scope == "all" else f"`{halt.scope}`"
+    message = f"{subject} was halted by {halt.who}: {halt.why}"
+    applied = Applied("halt", Outcome.DENY, policy="guard", label="halt", message=message, place=NOWHERE)
+    denial = Denial("never", f"{message.rstrip('.')}. Stop, and tell the person you work for.")
+    return Decision(Outcome.DENY, policy, (applied,), denial=lambda _: denial)
