@@ -16,7 +16,7 @@ import unicodedata
 from bisect import bisect_left, bisect_right
 from itertools import accumulate
 
-from guardrails.detectors.lookalikes import LATIN, TO_LATIN
+from guardrails.detectors.normalise_letters import LATIN, TO_LATIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,256 @@
+"""Numbers written with digits: cards, phones, social security, health service, accounts.
+
+Takes a plain text, gives candidates. The one idea: digits are read once, as runs of groups with what stands
+between them, and every kind of number is a shape of groups. A window is tried at each group, so what is found
+depends on the neighbourhood only, and the work is linear however long a table of numbers is.
+"""
+
+from __future__ import annotations
+
+import re
+
+from guardrails.detectors.pii.candidates import Candidate
+from guardrails.detectors.pii.phones import foreign_phone, local_phone, phone_of_ten, trunk_phone
+from guardrails.detectors.validators import card, card_network, itin, nhs, ssn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import TypeAlias
+
+    Shape: TypeAlias = Callable[["Window"], "Iterator[Candidate]"]
+
+RUN = re.compile(r"[0-9](?:[ \t\r\n.\-/()·•∙_]{0,3}[0-9]){6,}")
+_GROUP = re.compile("[0-9]+")
+_GLUE = re.compile(r"[\w$€£#][.\-/]?\Z")
+_GLUED_AFTER = re.compile(r"[A-Za-z_$€£%]|[.\-/:][A-Za-z0-9_]")
+
+LONGEST = 19
+"""Digits of the longest number known here."""
+
+MOST_GROUPS = 20
+_CARD_STARTS = frozenset("2345689")
+_CARD_SHAPES = frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 4, 3), (4, 5, 6), (4, 4, 5), (4, 3, 3, 3), (6, 13)})
+
+
+class Run:
+    """A run of digit groups: where they are in `text`."""
+
+    __slots__ = ("groups", "text")
+
+    def __init__(self, text: str, start: int, end: int) -> None:
+        self.text = text
+        self.groups = [found.span() for found in _GROUP.finditer(text, start, end)]
+
+    def gap(self, index: int) -> str:
+        """What stands between a group and the next."""
+        return self.text[self.groups[index][1] : self.groups[index + 1][0]]
+
+
+class Window:
+    """Groups `first` to `last` of a run, as one number."""
+
+    __slots__ = ("digits", "first", "last", "run", "shape")
+
+    def __init__(self, run: Run, first: int, last: int, shape: tuple[int, ...]) -> None:
+        self.run = run
+        self.first = first
+        self.last = last
+        self.shape = shape
+        self.digits = "".join(run.text[a:b] for a, b in run.groups[first : last + 1])
+
+    @property
+    def start(self) -> int:
+        return self.run.groups[self.first][0]
+
+    @property
+    def end(self) -> int:
+        return self.run.groups[self.last][1]
+
+    @property
+    def text(self) -> str:
+        return self.run.text
+
+    @property
+    def whole(self) -> bool:
+        """Whether the window is all of its run."""
+        return self.first == 0 and self.last == len(self.run.groups) - 1
+
+    def gaps(self) -> list[str]:
+        return [self.run.gap(i) for i in range(self.first, self.last)]
+
+    def even(self) -> str:
+        """The mark between all groups, without spaces around it; `?` when they differ, empty for one group."""
+        marks = {gap.strip() or " " for gap in self.gaps()}
+        return "" if not marks else marks.pop() if len(marks) == 1 else "?"
+
+    def free(self) -> bool:
+        """Whether the number stands by itself: no letter, sign or joined group on either side."""
+        return self._free_before() and self._free_after()
+
+    def _free_before(self) -> bool:
+        if self.first:
+            gap = self.run.gap(self.first - 1)
+            return bool(gap) and (gap[-1] in " \n\t(" or " " in gap)
+        return _GLUE.search(self.text, max(0, self.start - 2), self.start) is None
+
+    def _free_after(self) -> bool:
+        if self.last < len(self.run.groups) - 1:
+            return self.run.gap(self.last)[0] in " \n\t\r)" or ". " in self.run.gap(self.last)
+        return _GLUED_AFTER.match(self.text, self.end) is None
+
+
+def numbers(text: str) -> Iterator[Candidate]:
+    """Candidates among the runs of seven or more digits of a plain text."""
+    for found in RUN.finditer(text):
+        run = Run(text, *found.span())
+        for first in range(len(run.groups)):
+            yield from _from_group(run, first)
+
+
+def _from_group(run: Run, first: int) -> Iterator[Candidate]:
+    """Every window that begins at a group, the longest number first."""
+    shape: tuple[int, ...] = ()
+    total = 0
+    windows: list[tuple[int, tuple[int, ...]]] = []
+    for last in range(first, min(len(run.groups), first + MOST_GROUPS)):
+        start, end = run.groups[last]
+        total += end - start
+        if total > LONGEST:
+            break
+        shape += (end - start,)
+        if total >= 7:
+            windows.append((last, shape))
+    foreign = run.text[: run.groups[first][0]][-1:] == "+" if first == 0 else "+" in run.gap(first - 1)
+    if foreign or _is_plus(run, first):
+        yield from foreign_phone([Window(run, first, last, shape) for last, shape in windows])
+        return
+    for last, shape in reversed(windows):
+        yield from _of_shape(run, first, last, shape)
+
+
+def _is_plus(run: Run, first: int) -> bool:
+    start = run.groups[first][0]
+    return run.text[max(0, start - 2) : start].rstrip("( ")[-1:] == "+"
+
+
+def _of_shape(run: Run, first: int, last: int, shape: tuple[int, ...]) -> Iterator[Candidate]:
+    total = sum(shape)
+    if total >= 12 and run.text[run.groups[first][0]] in _CARD_STARTS:
+        yield from _card(Window(run, first, last, shape))
+    reader = SHAPES.get(shape)
+    if reader is not None:
+        yield from reader(Window(run, first, last, shape))
+    elif len(shape) == 1 and 8 <= total <= 17:
+        yield from _single(Window(run, first, last, shape))
+    elif first == 0 and last == len(run.groups) - 1 and total <= 15:
+        yield from trunk_phone(Window(run, first, last, shape))
+
+
+def _card(window: Window) -> Iterator[Candidate]:
+    if not card(window.digits) or not _is_printed_as_card(window):
+        return
+    network = card_network(window.digits)
+    grouped = len(window.shape) > 1
+    alone = 0.9 if grouped else 0.75
+    if network == "maestro":
+        alone = 0.55 if len(window.digits) == 16 or grouped else 0.3
+    if not window.free():
+        alone = 0.55 if grouped and _is_common(window.shape) else 0.3
+    yield Candidate(
+        (window.start, window.end), "CREDIT_CARD", (alone, 1.0), f"{network} number, checksum holds"
+    )
+
+
+def _is_printed_as_card(window: Window) -> bool:
+    shape = window.shape
+    if len(shape) == 1 or _is_common(shape) or shape in _CARD_SHAPES:
+        return True
+    return window.whole and not looks_like_date(window)
+
+
+def _is_common(shape: tuple[int, ...]) -> bool:
+    return (
+        (len(shape) >= 4
+        and shape[:3] == (4, 4, 4)
+        and set(shape[3:-1]) <= {4}
+        and shape[-1] <= 7)
+        or shape == (4, 6, 5)
+    )
+
+
+def looks_like_date(window: Window) -> bool:
+    """Whether the groups begin like a calendar date."""
+    lengths = window.shape[:3]
+    if (
+        len(lengths) < 3
+        or not (lengths[0] == 4 or lengths[2] in (2, 4))
+        or window.run.gap(window.first) not in "-/."
+    ):
+        return False
+    return max(lengths[1], min(lengths[0], lengths[2])) <= 2
+
+
+def _nine(window: Window) -> Iterator[Candidate]:
+    """Three, two and four digits."""
+    mark = window.even()
+    if mark not in ("-", " ", ".") or not window.free():
+        return
+    span = (window.start, window.end)
+    if ssn(window.digits):
+        alone = 0.85 if mark == "-" else 0.55
+        yield Candidate(span, "US_SSN", (alone, 0.95), "three, two and four digits that can be issued")
+    if itin(window.digits):
+        yield Candidate(span, "US_ITIN", (0.6, 0.95), "nine digits of the range of taxpayer numbers")
+
+
+def _nine_in_two(window: Window) -> Iterator[Candidate]:
+    if window.even() not in ("-", " ") or not window.free():
+        return
+    span = (window.start, window.end)
+    if ssn(window.digits):
+        yield Candidate(span, "US_SSN", (0.1, 0.7), "nine digits after words for it")
+    if itin(window.digits):
+        yield Candidate(span, "US_ITIN", (0.1, 0.7), "nine digits after words for it")
+
+
+def _ten(window: Window) -> Iterator[Candidate]:
+    """Three, three and four digits."""
+    mark = window.even()
+    if nhs(window.digits) and mark in ("-", " ") and window.free():
+        alone = 0.6 if mark == " " and window.digits[0] in "467" else 0.3
+        yield Candidate((window.start, window.end), "UK_NHS", (alone, 0.95), "ten digits, checksum holds")
+    yield from phone_of_ten(window)
+
+
+def _single(window: Window) -> Iterator[Candidate]:
+    """One group of 8 to 17 digits: nothing by itself, so the words before it decide."""
+    if not window.free():
+        return
+    span, digits = (window.start, window.end), window.digits
+    if len(digits) == 9:
+        yield from _bare_nine(span, digits)
+    if len(digits) == 10 and nhs(digits):
+        yield Candidate(span, "UK_NHS", (0.3, 0.95), "ten digits, checksum holds")
+    yield Candidate(span, "US_BANK_NUMBER", (0.05, 0.6), "8 to 17 digits after words for an account")
+    yield Candidate(span, "US_DRIVER_LICENSE", (0.01, 0.55), "digits after words for a licence")
+    if window.whole and len(digits) <= 15:
+        yield from trunk_phone(window)
+
+
+def _bare_nine(span: tuple[int, int], digits: str) -> Iterator[Candidate]:
+    if ssn(digits):
+        yield Candidate(span, "US_SSN", (0.1, 0.75), "nine digits after words for it")
+    if itin(digits):
+        yield Candidate(span, "US_ITIN", (0.3, 0.75), "nine digits after words for it")
+    yield Candidate(span, "US_PASSPORT", (0.05, 0.65), "nine digits after words for a passport")
+
+
+SHAPES: dict[tuple[int, ...], Shape] = {
+    (3, 2, 4): _nine,
+    (5, 4): _nine_in_two,
+    (3, 6): _nine_in_two,
+    (3, 3, 4): _ten,
+    (1, 3, 3, 4): phone_of_ten,
+    (3, 4): local_phone,
+}
