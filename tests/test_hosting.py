@@ -48,8 +48,8 @@ def test_it_is_asked_once_in_a_decision() -> None:
 
 
 def test_a_policy_with_an_unregistered_function_does_not_load() -> None:
-    with pytest.raises(PolicyError, match="there is no function `credit`"):
-        Guard.from_text("policy x\non call a { allow when credit(args.c) > 1 }\n")
+    with pytest.raises(PolicyError, match="there is no function `solvency`"):
+        Guard.from_text("policy x\non call a { allow when solvency(args.c) > 1 }\n")
 
 
 def test_arguments_are_checked_when_the_policy_loads() -> None:

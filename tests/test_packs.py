@@ -53,8 +53,8 @@ def test_the_packs_that_are_promised_are_there() -> None:
 
 
 @pytest.mark.parametrize("pack", PACKS)
-def test_loads_without_a_finding(pack: str) -> None:
-    terminal = Terminal(POLICIES / pack)
+def test_loads_without_a_finding(pack: str, tmp_path: Path) -> None:
+    terminal = Terminal(POLICIES / pack, tmp_path)
     assert load([str(_policy(pack))]).diagnostics == ()
     assert terminal.run(f"guard lint {pack}.guard").strip() == "no findings"
 

@@ -309,6 +309,25 @@ MEANING: Final[dict[str, tuple[str, str]]] = {
         ```
         """,
     ),
+    "unknown-resource": (
+        "G075",
+        """A budget of something that nobody counts.
+
+        **What.** `budget` names a resource that is none of tokens, cost, calls and the like.
+
+        **Why.** Nothing would ever be charged to it.
+
+        **Avoid**
+        ```guard
+        on session { budget token 1000 }
+        ```
+
+        **Prefer**
+        ```guard
+        on session { budget tokens 1000 }
+        ```
+        """,
+    ),
     "wrong-target": (
         "G036",
         """A change to something that does not pass here.

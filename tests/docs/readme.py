@@ -24,12 +24,12 @@ LIMIT = 60
 class Terminal:
     """A folder, and commands that run in it with this interpreter's `python` and `guard`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, cache: Path | None = None) -> None:
         self.folder = folder
         tools = str(Path(sys.executable).parent)
         self.environment = os.environ | {
             "PATH": tools + os.pathsep + os.environ["PATH"],
-            "GUARD_CACHE": str(folder / "cache"),
+            "GUARD_CACHE": str(cache or folder / "cache"),
             "NO_COLOR": "1",
         }
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, cast
 
 from guardrails import exact, patterns
-from guardrails.errors import MissingField, WrongType
+from guardrails.errors import EvaluationError, MissingField, WrongType
 from guardrails.language import syntax
 from guardrails.language import types as t
 from reference.functions import FUNCTIONS, largest, property_of, smallest, total
@@ -154,11 +155,32 @@ def _has(node: syntax.Has, env: Environment) -> bool:
 
 def _else(node: syntax.Else, env: Environment) -> Any:
     if isinstance(node.value, PATHS):
-        return value(node.default if _is_absent(node.value, env) else node.value, env)
+        if _is_absent(node.value, env):
+            return value(node.default, env)
+        return _of_one_kind(value(node.value, env), node.default, env)
     try:
         return value(node.value, env)
     except MissingField:
         return value(node.default, env)
+
+
+def _of_one_kind(found: Any, default: syntax.Expr, env: Environment) -> Any:
+    """The default says of what kind the value is that it stands in for."""
+    try:
+        expected = _plain_kind(value(default, env))
+    except EvaluationError:
+        return found
+    if expected and _plain_kind(found) and _plain_kind(found) != expected:
+        raise WrongType(f"this is no {expected}")
+    return found
+
+
+def _plain_kind(found: Any) -> str:
+    if isinstance(found, bool):
+        return "truth value"
+    if isinstance(found, int | float | Decimal):
+        return "number"
+    return {str: "text", dict: "object", list: "list", frozenset: "list"}.get(type(found), "")
 
 
 # --- logic -------------------------------------------------------------------------------------

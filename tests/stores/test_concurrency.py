@@ -42,7 +42,7 @@ def attempt_all(store: Store, limit: int, seed: int) -> int:
             continue
         fate = dice.random()
         if fate < 0.2:
-            store.release(answer.reservation)
+            store.release(answer.reservation, now=NOW)
         elif fate < 0.9:
             committed += store.commit(answer.reservation, now=NOW)
     return committed

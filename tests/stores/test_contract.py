@@ -70,8 +70,8 @@ def test_release_gives_back_once(store: Store) -> None:
     demand = Demand("a", 3, 3)
     held = granted(store.reserve([demand], now=NOW, ttl=TTL)).reservation
     assert store.fill([demand], now=NOW)[0].reserved == 3
-    assert store.release(held)
-    assert not store.release(held)
+    assert store.release(held, now=NOW)
+    assert not store.release(held, now=NOW)
     assert store.fill([demand], now=NOW)[0].used == 0
     granted(store.reserve([demand], now=NOW, ttl=TTL))
 
@@ -81,7 +81,7 @@ def test_commit_keeps_and_settles_once(store: Store) -> None:
     held = granted(store.reserve([demand], now=NOW, ttl=TTL)).reservation
     assert store.commit(held, now=NOW)
     assert not store.commit(held, now=NOW)
-    assert not store.release(held)
+    assert not store.release(held, now=NOW)
     fill = store.fill([demand], now=NOW + 2 * TTL)[0]
     assert (fill.used, fill.reserved, fill.limit) == (3, 0, 3)
 
@@ -108,7 +108,7 @@ def test_usage_of_something_that_was_not_reserved_is_an_error(store: Store) -> N
     held = granted(store.reserve([Demand("a", 1, 3)], now=NOW, ttl=TTL)).reservation
     with pytest.raises(EvaluationError, match="nothing was reserved on `b`"):
         store.commit(held, {"b": 1}, now=NOW)
-    assert store.release(held)
+    assert store.release(held, now=NOW)
 
 
 def test_a_reservation_runs_out(store: Store) -> None:
@@ -117,7 +117,7 @@ def test_a_reservation_runs_out(store: Store) -> None:
     refused(store.reserve([demand], now=NOW + TTL - 1, ttl=TTL))
     assert used(store, demand, NOW + TTL) == 0
     granted(store.reserve([demand], now=NOW + TTL, ttl=TTL))
-    assert not store.release(held)
+    assert not store.release(held, now=NOW)
 
 
 def test_a_call_that_is_committed_too_late_is_charged_all_the_same(store: Store) -> None:
@@ -140,7 +140,7 @@ def test_a_repeated_request_is_charged_once(store: Store) -> None:
 def test_a_request_that_was_given_back_is_judged_anew(store: Store) -> None:
     demand = Demand("a", 1, 1)
     first = granted(store.reserve([demand], now=NOW, ttl=TTL, request="r"))
-    store.release(first.reservation)
+    store.release(first.reservation, now=NOW)
     second = granted(store.reserve([demand], now=NOW, ttl=TTL, request="r"))
     assert second.reservation != first.reservation
     third = granted(store.reserve([demand], now=NOW + TTL, ttl=TTL, request="r"))
@@ -213,7 +213,7 @@ def test_no_demands_are_granted(store: Store) -> None:
 
 def test_what_was_never_reserved_cannot_be_settled(store: Store) -> None:
     assert not store.commit("77", now=NOW)
-    assert not store.release("77")
+    assert not store.release("77", now=NOW)
 
 
 @pytest.mark.parametrize("amount", [-1, Decimal("0.5"), Decimal("-0.0000001"), Decimal("NaN")])
