@@ -5,7 +5,12 @@ of its openings is reached, and refuses every call for `retry_after`. Then it is
 through, the probe, and refuses all others until the probe's outcome is known or its reservation has run out.
 A probe that succeeds closes the breaker and forgets what was counted; one that fails opens it again; one that
 was not run, or ran out, leaves it half open for the next. Outcomes of calls that were let through while it
-was closed and come in later are counted while it is closed and ignored while it is not.
+was closed and come in later are counted while it is closed and ignored while it is not. Openings are judged
+when an outcome comes in, and a reservation has one outcome: the first of its commit or its failed release.
+A probe that ran out is a call like the others.
+
+A breaker goes by the latest time at which something changed it (an outcome that was counted, a probe that
+began or ended), and by the caller's time from there on; it is not moved by being asked.
 """
 
 from __future__ import annotations
@@ -22,6 +27,13 @@ if TYPE_CHECKING:
 PROBE = 300_000_000
 """Microseconds after which a probe whose reservation never runs out (`ttl` None) is taken for lost."""
 
+MOST_OUTCOMES = 10_000
+"""Outcomes of a breaker that are kept; beyond them the oldest no longer count, in however long a window."""
+
+FORGOTTEN = 604_800_000_000
+"""Microseconds after which a breaker that nothing happened to is forgotten, when its windows and waits are
+over: a row of failures is not continued a week later."""
+
 
 class Opening(Value):
     """When a breaker opens: after `failures` failures within `window` microseconds (in (t - window, t]).
@@ -36,8 +48,12 @@ class Opening(Value):
     def __init__(
         self, failures: int, window: int | None = None, share: tuple[int, int] | None = None
     ) -> None:
-        if failures < 1 or (window is not None and window < 1) or (share and window is None):
+        if failures < 1 or (window is not None and window < 1) or (share is not None and window is None):
             raise EvaluationError("a breaker opens after at least one failure, in a window of at least 1 µs")
+        if window is not None and failures > MOST_OUTCOMES:
+            raise EvaluationError(
+                f"a breaker keeps {MOST_OUTCOMES} outcomes, so it cannot wait for {failures}"
+            )
         self.failures = failures
         self.window = window
         self.share = share

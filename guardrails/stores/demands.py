@@ -14,13 +14,20 @@ from guardrails.stores.windows import LIFETIME, window_named
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
     from guardrails.exact import Exact
     from guardrails.stores.windows import Window
 
+# An object whose `__init__` is not run.
+_bare = object.__new__
 # Sums of two such numbers still fit a signed 64-bit integer, which is what SQLite and Redis count with.
 MOST_UNITS = 2**62 - 1
 MOST_DECIMALS = 18
+SCALES = tuple([10**decimals for decimals in range(MOST_DECIMALS + 1)])
+
+# Loaded on first use, because most amounts are ints.
+_decimal: Any = None
 
 
 class Demand(Value):
@@ -28,15 +35,30 @@ class Demand(Value):
 
     Amounts and limits have at most `decimals` digits after the point and are not negative. The same key
     with another window or another number of decimals is another counter, so one key can have several
-    windows. Raises `EvaluationError` for an amount or limit that does not fit.
+    windows. Raises `EvaluationError` for an amount or limit that does not fit. Where many demands differ in
+    key and amount only, a `Meter` makes them faster.
 
     With `member` the counter counts distinct members: a member that counts already is not charged again, it
-    only counts for longer; the amount is 1. With `left` nothing is charged (the amount is 0), and the demand
-    fits only while something of the limit is left. `was` is the key that the counter had before: where there
-    is none of the new key, the old one is renamed, charges and all.
+    only counts for longer; the amount is 1. It counts until the last of its charges that were not given back
+    has left; to settle one with 0 gives it back. A counter is given either members or amounts. With `left`
+    nothing is charged (the amount is 0), and the demand fits only while something of the limit is left. `was`
+    is the key that the counter had before: where there is none of the new key, the old one is renamed,
+    charges and all; what was reserved under the old key is settled under it.
     """
 
-    __slots__ = ("amount", "ceiling", "counter", "decimals", "key", "left", "limit", "member", "units", "was", "window")
+    __slots__ = (
+        "amount",
+        "ceiling",
+        "counter",
+        "decimals",
+        "key",
+        "left",
+        "limit",
+        "member",
+        "units",
+        "was",
+        "window",
+    )
     _hidden = ("ceiling", "counter", "units")
 
     def __init__(
@@ -62,16 +84,95 @@ class Demand(Value):
         self.units = units(amount, decimals)
         self.ceiling = units(limit, decimals)
         self.counter = f"{key}{self.window.name}#{decimals}"
+        if left or member is not None:
+            _check_amount(self)
+
+    def counter_before(self) -> str:
+        """What the counter was named under the key that it had before."""
+        return f"{self.was}{self.window.name}#{self.decimals}"
+
+
+class Meter:
+    """Makes the demands on one limit: `meter(key, amount)` is `Demand(key, amount, limit, ...)`, sooner.
+
+    What the demands have in common is checked and converted once. Raises what `Demand` raises.
+    """
+
+    __slots__ = ("_ceiling", "_scale", "_suffix", "decimals", "left", "limit", "window")
+
+    def __init__(
+        self, limit: Exact, window: Window | None = None, decimals: int = 0, *, left: bool = False
+    ) -> None:
+        self.limit = limit
+        self.window: Window = LIFETIME if window is None else window
+        self.decimals = decimals
+        self.left = left
+        self._ceiling = units(limit, decimals)
+        self._scale = SCALES[decimals]
+        self._suffix = f"{self.window.name}#{decimals}"
+
+    def __call__(
+        self, key: str, amount: Exact, *, member: str | None = None, was: str | None = None
+    ) -> Demand:
+        demand = _bare(Demand)
+        if amount.__class__ is int and 0 <= (whole := amount * self._scale) <= MOST_UNITS:
+            demand.units = whole
+        else:
+            demand.units = units(amount, self.decimals)
+        demand.key = key
+        demand.amount = amount
+        demand.limit = self.limit
+        demand.window = self.window
+        demand.decimals = self.decimals
+        demand.member = member
+        demand.left = left = self.left
+        demand.was = was
+        demand.ceiling = self._ceiling
+        demand.counter = key + self._suffix
+        if left or member is not None:
+            _check_amount(demand)
+        return demand
+
+
+def _check_amount(demand: Demand) -> None:
+    wanted = 0 if demand.left else 1
+    if demand.amount != wanted or (demand.left and demand.member is not None):
+        kind = "a demand that something is left" if demand.left else "a demand for a member"
+        raise EvaluationError(f"{kind} has the amount {wanted} and is nothing else")
 
 
 class Granted(Value):
     """All demands were reserved. `fills` says per demand how much of its limit is used now, itself included."""
 
-    __slots__ = ("fills", "reservation")
+    __slots__ = ("_demands", "_fills", "reservation")
 
     def __init__(self, reservation: str, fills: tuple[Exact, ...]) -> None:
         self.reservation = reservation
-        self.fills = fills
+        self._fills: Sequence[Any] = fills
+        self._demands: Sequence[Demand] | None = None
+
+    @property
+    def fills(self) -> tuple[Exact, ...]:
+        # Made when they are asked for: most callers only want the reservation.
+        demands = self._demands
+        if demands is not None:
+            self._fills, self._demands = amounts_of(self._fills, demands), None
+        return tuple(self._fills)
+
+    def _key(self) -> tuple[object, ...]:
+        return self.reservation, self.fills
+
+    def __repr__(self) -> str:
+        return f"Granted(reservation={self.reservation!r}, fills={self.fills!r})"
+
+
+def granted_units(reservation: str, totals: Sequence[int], demands: Sequence[Demand]) -> Granted:
+    """The grant whose fills are `totals`, in the units of `demands`; neither may change any more."""
+    grant = _bare(Granted)
+    grant.reservation = reservation
+    grant._fills = totals
+    grant._demands = demands
+    return grant
 
 
 class Refused(Value):
@@ -126,7 +227,7 @@ class RequestReused(EvaluationError):
 def units(amount: Exact, decimals: int) -> int:
     """`amount` in units of 10**-decimals; an error if it is negative, too fine or too large."""
     plain = amount.__class__ is int and decimals == 0
-    whole = int(amount) if plain else _whole(exact(amount), decimals)
+    whole = int(amount) if plain else _whole(amount, decimals)
     if whole < 0:
         raise EvaluationError(f"`{amount}` is negative, and only amounts from 0 can be charged")
     if whole > MOST_UNITS:
@@ -169,29 +270,54 @@ def counter_parts(counter: str) -> tuple[str, Window, int]:
     return key, window_named(f"|{window}"), int(decimals)
 
 
+def levels_of(counters: Iterable[tuple[str, int, int]], prefix: str) -> tuple[Level, ...]:
+    """The levels of counters, given as name, units used and reserved, that are in use and fit `prefix`."""
+    levels = []
+    for name, used, reserved in counters:
+        key, window, decimals = counter_parts(name)
+        if (used or reserved) and key.startswith(prefix):
+            amounts = amount_of(used, decimals), amount_of(reserved, decimals)
+            levels.append(Level(key, window, decimals, *amounts))
+    return tuple(sorted(levels, key=lambda level: (level.key, level.window.name, level.decimals)))
+
+
 def signature(demands: Iterable[Demand]) -> str:
-    """What a repeated request must ask for again: the same amounts on the same counters."""
-    return "\n".join([f"{demand.units} {demand.counter}" for demand in demands])
+    """What a repeated request must ask for again: the same amounts and members on the same counters."""
+    return "\n".join([f"{_asked(demand)} {demand.counter}" for demand in demands])
 
 
-def _whole(amount: Exact, decimals: int) -> int:
+def _asked(demand: Demand) -> str:
+    if demand.left:
+        return "left"
+    return str(demand.units) if demand.member is None else f"{demand.units} {demand.member!r}"
+
+
+def _whole(amount: Any, decimals: int) -> int:
     if not 0 <= decimals <= MOST_DECIMALS:
         raise EvaluationError(f"amounts have 0 to {MOST_DECIMALS} decimals")
-    if amount.__class__ is int:
-        return shift(int(amount), decimals)
-    from decimal import Decimal
-
-    _, digits, exponent = Decimal(amount).as_tuple()
-    if not isinstance(exponent, int) or exponent + len(digits) > 40:
+    number: Any = _finite(amount)
+    if number.__class__ is int:
+        return int(number * SCALES[decimals])
+    size = number.adjusted() if number else 0
+    # A tiny amount is as long, written as a fraction, as a huge one is.
+    if size > 40:
         raise TooLarge(f"`{amount}` is more than a counter can hold")
-    shifted = exponent + decimals
-    size = int("".join(map(str, digits)))
-    whole, rest = (shift(size, shifted), 0) if shifted >= 0 else divmod(size, shift(1, -shifted))
-    if rest:
+    if size < -MOST_DECIMALS:
+        whole, rest = (-1 if number < 0 else 0), 1
+    else:
+        numerator, denominator = number.as_integer_ratio()
+        whole, rest = divmod(numerator * SCALES[decimals], denominator)
+    if rest and whole >= 0:
         raise EvaluationError(f"`{amount}` has more than {decimals} decimals")
-    return -whole if amount < 0 else whole
+    return whole
 
 
-def shift(whole: int, places: int) -> int:
-    """`whole` with `places` zeros behind it."""
-    return whole * int(10**places)
+def _finite(amount: Any) -> Exact:
+    """`amount` as an int or a Decimal; errors for anything that is not a finite number."""
+    global _decimal
+    if _decimal is None:
+        from decimal import Decimal
+
+        _decimal = Decimal
+    finite = amount.__class__ is _decimal and amount.is_finite()
+    return amount if finite else exact(amount)

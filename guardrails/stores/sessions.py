@@ -16,7 +16,7 @@ MOST_BYTES = 16_000_000
 
 
 class Note(Value):
-    """`text` for the log of `session`, which then lives for `keep` microseconds more.
+    """`text` for the log of `session`, which then lives for `keep` microseconds more, or longer if it would.
 
     `after` is the number of the last note that the writer knew of; if another has come since, nothing is
     written (`Moved`). None: written whatever has come.
@@ -53,3 +53,8 @@ class Past(Value):
     def __init__(self, last: int, texts: tuple[str, ...]) -> None:
         self.last = last
         self.texts = texts
+
+
+def size_of(text: str) -> int:
+    """Bytes of `text` in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
