@@ -12,6 +12,7 @@ MOST = 64
 """Code points of a cluster."""
 
 _MARKS = frozenset(("Mn", "Mc", "Me"))
+_FLAGS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
 _JOINERS = frozenset("\u200c\u200d\uff9e\uff9f")
 
 
@@ -48,14 +49,14 @@ def last_boundary(text: str) -> int:
     cut = len(text) - 1
     while cut > 0 and joined(text[cut - 1], text[cut]):
         if len(text) - cut > MOST:
-            return len(text) - len(text) % 2
+            return len(text) - (len(text) - len(text.rstrip(_FLAGS))) % 2
         cut -= 1
     return cut
 
 
 def joined(first: str, second: str) -> bool:
     """Whether no cut may be made between two neighbours."""
-    if second < "\u0300":
+    if second < "\u0300" and first < "\u0300":
         return first == "\r" and second == "\n"
     if category(first) == "Cc":
         return False
@@ -82,10 +83,12 @@ def _is_prepended(character: str) -> bool:
 
 def _is_pair(first: str, second: str) -> bool:
     """Flags, and the parts of a Hangul syllable."""
-    if "\U0001f1e6" <= second <= "\U0001f1ff":
-        return "\U0001f1e6" <= first <= "\U0001f1ff"
-    return _is_jamo(first) and (_is_jamo(second) or "\uac00" <= second <= "\ud7a3") or (
-        "\uac00" <= first <= "\ud7a3" and _is_jamo(second)
+    if second in _FLAGS:
+        return first in _FLAGS
+    return (
+        _is_jamo(first)
+        and (_is_jamo(second) or "\uac00" <= second <= "\ud7a3")
+        or ("\uac00" <= first <= "\ud7a3" and _is_jamo(second))
     )
 
 

@@ -41,6 +41,12 @@ class Found(Value):
         """Least names a stretch."""
         return (-self.score, self.start - self.end, self.start, self.entity)
 
+    def moved(self, by: int) -> Found:
+        """The same match in a text that has `by` more characters in front."""
+        return Found(
+            self.start + by, self.end + by, self.entity, score=self.score, method=self.method, run=self.run
+        )
+
 
 class Stretch:
     """`[start, end)` of a text, the match that names it and how it is replaced. `open_run`: it goes on for as
@@ -66,8 +72,8 @@ class Stretch:
         if other.start - self.start < LONG:
             self.name = min(self.name, other, key=lambda found: found.order)
             self.method = max(self.method, other.method, key=lambda method: method.rank)
-        if other.run and not self.open_run:
-            self.run = other.run
+        if other.run:
+            self.run += other.run
             self.open_run = True
 
 

@@ -102,7 +102,7 @@ def tail_start(text: str, count: int) -> int:
 class Forms:
     """The placeholders that rules of `methods` may have written, to be known again in a text."""
 
-    __slots__ = ("_all", "_begun", "_starts", "_writer", "longest")
+    __slots__ = ("_all", "_begun", "_fixed", "_starts", "_writer", "longest")
 
     def __init__(self, methods: Iterable[Method], writer: Writer) -> None:
         methods = list(methods)
@@ -110,6 +110,7 @@ class Forms:
         fixed = {str(method.argument) for method in methods if method.kind == "replace"}
         texts = sorted({REDACTED, MASKED, *fixed}, key=len, reverse=True)
         self._writer = writer
+        self._fixed = frozenset(texts)
         self._all = _all_forms(counts, texts)
         self._begun = _begun_forms(counts, texts)
         self._starts = frozenset({"<", *(text[0] for text in texts)})
@@ -117,6 +118,8 @@ class Forms:
 
     def inside(self, text: str, start: int, end: int) -> bool:
         """Whether `[start, end)` lies within a placeholder."""
+        if end - start > self.longest:
+            return False
         first = max(0, start - self.longest)
         around = text[first : end + self.longest]
         return any(
@@ -133,7 +136,7 @@ class Forms:
         return found.start() if found else len(text)
 
     def _is_ours(self, text: str) -> bool:
-        return text[0] != "<" or not text.endswith(">") or self._writer.is_own(text)
+        return text in self._fixed or text[0] != "<" or self._writer.is_own(text)
 
 
 def is_tail(text: str, count: int) -> bool:

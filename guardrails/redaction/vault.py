@@ -106,13 +106,13 @@ class Vault:
         of this session and key."""
         from guardrails.strict_json import read_json
 
-        token, text = self._seal.open(record)
-        entity, value = read_json(text)
+        made, text = self._seal.open(record)
+        plain, value = read_json(text)
         with self._lock:
-            if token in self._values:
+            if made in self._values:
                 return
-            self._by_value.setdefault((name_in(token), entity), token)
-            self._keep(token, value, record)
+            self._by_value.setdefault((name_in(made), plain), made)
+            self._keep(made, value, record)
             # What is yet to be saved stays behind all that is.
             self._records.insert(self._unsaved, self._records.pop())
             self._unsaved += 1

@@ -1,0 +1,160 @@
+"""Passes: a text goes in piece by piece, and comes out redacted.
+
+A whole text is a stream of one piece, so both are the same code (law L8). What is let go is settled: all
+matches that begin before it are known and complete. A second pass follows where the first may leave nothing
+between what stood apart (`drop`): what then forms a match is masked, which always leaves a mark.
+"""
+
+from __future__ import annotations
+
+from guardrails.redaction.matching import Finder
+from guardrails.redaction.methods import MASK
+from guardrails.redaction.overlaps import LONG, Joining, Stretch, Window
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from guardrails.redaction.methods import Rule
+    from guardrails.redaction.overlaps import Found
+    from guardrails.redaction.placeholders import Writer
+
+    Counts = dict[str, int]
+
+_SMALL = 512
+"""Characters that are looked at again with every piece; of more, only once they have grown by a part."""
+
+
+class Passes:
+    """The passes that the rules of one place need over a text; made once, used for many texts."""
+
+    __slots__ = ("_finders", "hold", "writer")
+
+    def __init__(self, rules: Sequence[Rule], writer: Writer) -> None:
+        self._finders = [Finder(rules, writer)]
+        if any(rule.method.kind == "drop" for rule in rules):
+            masked = [rule.by(MASK) if rule.method.kind == "drop" else rule for rule in rules]
+            self._finders.append(Finder(masked, writer))
+        self.writer = writer
+        self.hold = sum((LONG + finder.hold + _SMALL) * 9 // 8 for finder in self._finders)
+
+    def whole(self, text: str, context: Sequence[str], counts: Counts) -> str:
+        """A whole text redacted; adds to `counts` how many stretches of each entity were."""
+        return self.begin(context, counts).feed(text, is_last=True)
+
+    def begin(self, context: Sequence[str], counts: Counts) -> Chain:
+        return Chain([Pass(finder, self.writer, context, counts) for finder in self._finders])
+
+    def find(self, text: str, context: Sequence[str]) -> list[Found]:
+        """What the first pass would redact."""
+        return self._finders[0].find(text, context)
+
+
+class Chain:
+    """The passes over one text."""
+
+    __slots__ = ("_passes",)
+
+    def __init__(self, passes: list[Pass]) -> None:
+        self._passes = passes
+
+    def feed(self, piece: str, *, is_last: bool = False) -> str:
+        for each in self._passes:
+            piece = each.feed(piece, is_last=is_last)
+        return piece
+
+    @property
+    def pending(self) -> int:
+        """Characters that were fed and neither let go nor replaced yet."""
+        return sum(each.pending for each in self._passes)
+
+
+class Pass:
+    """One pass over one text. Offsets count from where the text began."""
+
+    __slots__ = (
+        "_context",
+        "_counts",
+        "_done",
+        "_finder",
+        "_joining",
+        "_known",
+        "_seen",
+        "_window",
+        "_writer",
+    )
+
+    def __init__(self, finder: Finder, writer: Writer, context: Sequence[str], counts: Counts) -> None:
+        self._finder = finder
+        self._writer = writer
+        self._context = context
+        self._counts = counts
+        self._joining = Joining()
+        self._window = Window("", complete=False)
+        self._known = 0
+        self._done = 0
+        self._seen = 0
+
+    @property
+    def pending(self) -> int:
+        return self._window.end - self._done
+
+    def feed(self, piece: str, *, is_last: bool = False) -> str:
+        """What can be let go by now."""
+        window = self._window = Window(self._window.text + piece, self._window.start, complete=is_last)
+        if not is_last and window.end - self._seen <= (self.pending - _SMALL) >> 4:
+            return ""
+        self._seen = window.end
+        upto = window.end if is_last else max(self._known, window.start + self._finder.settled(window.text))
+        complete = self._joining.take(self._found(upto), window, upto)
+        self._known = upto
+        pieces = [part for stretch in complete for part in self._replaced(stretch)]
+        pieces += self._let_go(upto)
+        self._forget()
+        return "".join(pieces)
+
+    def _found(self, upto: int) -> list[Found]:
+        """The matches that begin before `upto` and were not taken before."""
+        window = self._window
+        found = self._finder.find(window.text, self._context, self._known - window.start)
+        moved = [each.moved(window.start) for each in found] if window.start else found
+        return [each for each in moved if each.start < upto]
+
+    def _let_go(self, upto: int) -> list[str]:
+        """The plain text before what is still open; of a run that is longer than LONG, what stands for it."""
+        stretch = self._joining.open
+        if stretch is None:
+            return [self._plain(upto)]
+        if stretch.is_long and upto >= stretch.start + LONG and not stretch.written:
+            return self._replaced(stretch)
+        if stretch.written:
+            self._done = max(self._done, min(stretch.end, self._window.end))
+            return []
+        return [self._plain(stretch.start)]
+
+    def _plain(self, upto: int) -> str:
+        text = self._window.part(self._done, max(upto, self._done))
+        self._done = max(upto, self._done)
+        return text
+
+    def _replaced(self, stretch: Stretch) -> list[str]:
+        """The text up to a stretch, and what stands for it."""
+        before = self._plain(stretch.start)
+        instead = [] if stretch.written else [before, self._written(stretch)]
+        self._done = max(self._done, stretch.end)
+        return instead
+
+    def _written(self, stretch: Stretch) -> str:
+        stretch.written = True
+        entity, method = stretch.name.entity, stretch.method
+        self._counts[entity] = self._counts.get(entity, 0) + 1
+        if stretch.is_long and method.kind in ("hash", "token", "last"):
+            method = MASK
+        text = "" if stretch.is_long else self._window.part(stretch.start, stretch.end)
+        return self._writer.match(method, entity, text)
+
+    def _forget(self) -> None:
+        keep = max(0, min(self._done, self._known) - self._finder.left)
+        if keep > self._window.start:
+            text = self._window.part(keep, self._window.end)
+            self._window = Window(text, keep, complete=False)
