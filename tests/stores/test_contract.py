@@ -5,28 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from times import MINUTE, NOW, SECOND, TTL, granted, refused, used
 
 from guardrails.errors import EvaluationError, TooLarge
-from guardrails.stores import Calendar, Demand, Granted, Refused, RequestReused, Sliding, Store
-
-SECOND = 1_000_000
-NOW = 1_800_000_000 * SECOND
-TTL = 30 * SECOND
-MINUTE = Sliding(60 * SECOND)
-
-
-def granted(answer: Granted | Refused) -> Granted:
-    assert isinstance(answer, Granted), answer
-    return answer
-
-
-def refused(answer: Granted | Refused) -> Refused:
-    assert isinstance(answer, Refused), answer
-    return answer
-
-
-def used(store: Store, demand: Demand, now: int = NOW) -> object:
-    return store.fill([demand], now=now)[0].used
+from guardrails.stores import Calendar, Demand, Refused, RequestReused, Sliding, Store
 
 
 def test_a_limit_admits_up_to_itself_and_says_when_there_is_room_again(store: Store) -> None:
