@@ -85,11 +85,9 @@ def _is_pair(first: str, second: str) -> bool:
     """Flags, and the parts of a Hangul syllable."""
     if second in _FLAGS:
         return first in _FLAGS
-    return (
-        _is_jamo(first)
-        and (_is_jamo(second) or "\uac00" <= second <= "\ud7a3")
-        or ("\uac00" <= first <= "\ud7a3" and _is_jamo(second))
-    )
+    if _is_jamo(second):
+        return _is_jamo(first) or "\uac00" <= first <= "\ud7a3"
+    return _is_jamo(first) and "\uac00" <= second <= "\ud7a3"
 
 
 def _is_jamo(character: str) -> bool:

@@ -26,10 +26,13 @@ VALUE = "VALUE"
 NUMBERS = frozenset({"CREDIT_CARD"})
 """Entities that a number is wherever it stands; their form carries a checksum."""
 
-SENSITIVE = frozenset(
-    "account aba bank bic birth card cell cvc cvv dob fax iban id itin licence license medical mobile msisdn "
-    "national nhs pan passport phone pin routing sin social sort ssn tax tel telephone tin vat".split()
-)
+# fmt: off
+SENSITIVE = frozenset((
+    "aba", "account", "bank", "bic", "birth", "card", "cell", "cvc", "cvv", "dob", "fax", "iban", "itin", "licence",
+    "license", "medical", "mobile", "msisdn", "nhs", "pan", "passport", "phone", "pin", "routing", "sin", "social",
+    "ssn", "tax", "tel", "telephone", "tin", "vat",
+))
+# fmt: on
 """Words of keys under which a number may be any entity."""
 
 
@@ -56,6 +59,12 @@ class Place:
         self.passes = Passes(parts, writer) if parts else None
         self._below: dict[str, Place] = {}
         self._element: Place | None = None
+
+    @property
+    def hold(self) -> int:
+        """The most characters that a text here or below keeps back while it grows."""
+        parts = [rule for rule in self._rules if rule.detector is not None]
+        return max(LONG, Passes(parts, self._writer).hold)
 
     def field(self, name: str) -> Place:
         """The place of the field `name`: reached by rules that name it or `*`, and by those of all here."""

@@ -63,17 +63,17 @@ class Keys:
     def __init__(self, hold: int = 200) -> None:
         self.hold = hold
         self._key = re.compile(f"BEGIN[a-zA-Z0-9+/=\n]{{0,{hold - 5}}}")
-        self._begun = re.compile("B|BE|BEG|BEGI")
 
     def find(self, text: str, context: Sequence[str] = ()) -> list[Match]:
-        return [Match(*found.span(), "PRIVATE_KEY", 1.0) for found in self._key.finditer(text)]
+        return self.find_from(text, 0, context)
+
+    def find_from(self, text: str, start: int, context: Sequence[str]) -> list[Match]:
+        return [Match(*found.span(), "PRIVATE_KEY", 1.0) for found in self._key.finditer(text, start)]
 
     def settled(self, text: str) -> int:
-        found = None
-        for found in self._key.finditer(text):
-            pass
-        if found and found.end() == len(text) and len(found[0]) < self.hold:
-            return found.start()
+        at_end = [found for found in self._key.finditer(text) if found.end() == len(text)]
+        if at_end and len(at_end[0][0]) < self.hold:
+            return at_end[0].start()
         begun = next((size for size in (4, 3, 2, 1) if text.endswith("BEGIN"[:size])), 0)
         return len(text) - begun
 
