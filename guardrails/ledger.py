@@ -50,8 +50,12 @@ class Ledger:
         stopped = self._stopped(now, tool)
         if stopped is not None:
             return stopped
+        if call_id is None and hold is None:
+            quick = self.accounts.quickly(tool, args, now, self.state.store)
+            if quick is not None:
+                return quick
         decision = self._driven(self.accounts.decide(self._call_event(tool, args, now, call_id, hold)))
-        return self._opened(decision, tool, args, call_id)
+        return self._opened(decision, tool, args, call_id, hold)
 
     async def acall(self, tool: str, args: Any, *, call_id: str | None, hold: float | None) -> Decision:
         store = self.state.awaited
@@ -68,7 +72,7 @@ class Ledger:
         if stopped is not None:
             return stopped
         steps = self.accounts.decide(self._call_event(tool, args, now, call_id, hold))
-        return self._opened(await awaited(steps, store), tool, args, call_id)
+        return self._opened(await awaited(steps, store), tool, args, call_id, hold)
 
     def _call_event(self, tool: str, args: Any, now: int, call_id: str | None, hold: float | None) -> Event:
         note = None
@@ -82,7 +86,7 @@ class Ledger:
 
     def result(self, tool: str, args: Any, result: Any, *, call_id: str | None, reservation: str) -> Decision:
         now = self.clock.now()
-        held = reservation or self._open.pop(_call_key(tool, args, call_id), "")
+        held = reservation or self._held(tool, args, call_id)
         if held:
             self._quietly("commit", held, now=now)
         stopped = self._stopped(now, tool)
@@ -132,13 +136,23 @@ class Ledger:
 
     # --- what became of calls ------------------------------------------------------------------
 
-    def _opened(self, decision: Decision, tool: str, args: Any, call_id: str | None) -> Decision:
-        """Remember which reservation a call has, so that its result settles it."""
-        if decision.reservation:
+    def _opened(
+        self, decision: Decision, tool: str, args: Any, call_id: str | None, hold: float | None
+    ) -> Decision:
+        """Remember which reservation a call has, where its result has to settle it: it was only held, or a
+        breaker waits for its outcome."""
+        if decision.reservation and (hold is not None or self._has_breaker(tool)):
             while len(self._open) >= MOST_OPEN:
                 self._open.pop(next(iter(self._open)), None)
             self._open[_call_key(tool, args, call_id)] = decision.reservation
         return decision
+
+    def _held(self, tool: str, args: Any, call_id: str | None) -> str:
+        return self._open.pop(_call_key(tool, args, call_id), "") if self._open else ""
+
+    def _has_breaker(self, tool: str) -> bool:
+        unit = self.guard.engine.program.unit("call", tool)
+        return any(meter.is_fuse for meter in unit.meters)
 
     def settle(self, decision: Decision, usage: Usage | None) -> bool:
         now = self.clock.now()
@@ -151,7 +165,7 @@ class Ledger:
 
     def failed(self, tool: str, args: Any, *, decision: Decision | None, call_id: str | None) -> None:
         now = self.clock.now()
-        held = self._open.pop(_call_key(tool, args, call_id), "")
+        held = self._held(tool, args, call_id)
         held = decision.reservation if decision is not None else held
         if held:
             self.state.store.release(held, now=now, failed=True)

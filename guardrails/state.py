@@ -58,7 +58,8 @@ class State:
         if self._store is None:
             with self._lock:
                 if self._store is None:
-                    self._store = Guarded(self._opened(), self.health)
+                    opened = self._opened()
+                    self._store = opened if self.url.startswith("memory:") else Guarded(opened, self.health)
         return self._store  # type: ignore[no-any-return]  # it passes on every method of the port
 
     def _opened(self) -> Any:

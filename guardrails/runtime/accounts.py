@@ -120,6 +120,25 @@ class Accounts:
         self.uses_trace = engine.program.head["uses_trace"]
         self.uses_age = engine.program.head["uses_age"]
 
+    def quickly(self, tool: Any, args: Any, now: int, store: Any) -> Decision | None:
+        """The decision on a call that is allowed and fits, in one go; None where there is more to it."""
+        if self.uses_trace or self.uses_age:
+            return None
+        ready = self.engine.quickly(tool, args, self.subject, now)
+        if ready is None:
+            return None
+        unit, decision, claims = ready
+        if not claims:
+            return decision
+        demands: list[Demand] = []
+        try:
+            for claim in claims:
+                demands += unit.meters[claim[0]].demands(claim, self.session)
+            answer = store.reserve(demands, now=now, ttl=None)
+        except (EvaluationError, Unavailable):
+            return None
+        return decision.holding(answer.reservation) if answer.__class__ is Granted else None
+
     def decide(self, event: Event) -> Steps:
         """The decision on an event, made anew as often as the session's past changes under it."""
         for _ in range(MAX_RACES):

@@ -120,6 +120,18 @@ class Engine:
             return self._malformed(unit, f"the text has more than {MAX_TEXT:,} characters")
         return self._decided(unit, unit.check({}, subject, text, now, None), ({}, subject, text, now, None))
 
+    def quickly(self, tool: Any, args: Any, subject: Subject, now: int) -> tuple[Unit, Decision, Any] | None:
+        """`(unit, decision, claims)` of a call that nothing is wrong with, where the decision is at hand;
+        None where there is more to it."""
+        unit = self._calls.get(tool) if tool.__class__ is str else None
+        if unit is None or not unit.plain or args.__class__ is not dict:
+            return None
+        answer = unit.check(args, subject, args, now, tool)
+        if answer.__class__ is int or len(answer) != 3 or answer[1] is not None:
+            return None
+        decision = unit.decisions.get(answer[0])
+        return None if decision is None or decision._denial is not None else (unit, decision, answer[2])
+
     def judge(
         self, point: str, tool: Any, args: Any, payload: Any, subject: Subject, now: int
     ) -> Judged | Decision:

@@ -26,6 +26,9 @@ SESSION = Sliding(365 * DAY, 365)
 SEPARATOR = "\x1f"
 """Stands between the parts of a counter's key; escaped where a value holds it."""
 
+MOST_KNOWN = 4_096
+"""Demands of a meter that are kept ready."""
+
 MOST_KEY = 1_024
 """Characters of a counter's key."""
 
@@ -54,8 +57,8 @@ class Meter:
     """One limit or budget: a demand for each of its windows."""
 
     __slots__ = (
-        "bit", "by_session", "decimals", "degrade", "gate", "limits", "member", "name", "shadow", "warn_at", "was",
-        "windows",
+        "_known", "bit", "by_session", "decimals", "degrade", "gate", "limits", "member", "name", "shadow", "warn_at",
+        "was", "windows",
     )  # fmt: skip
 
     is_fuse = False
@@ -68,9 +71,30 @@ class Meter:
         self.limits = None if limits is None else tuple(map(amount_of, limits))
         self.windows = tuple(map(window_of, windows))
         self.warn_at = tuple([amount_of(("decimal", level)) for level in warn_at])
+        self._known: dict[tuple[Any, ...], list[Demand]] = {}
 
     def demands(self, claim: Claim, session: str) -> list[Demand]:
-        """What the store is asked. Raises `EvaluationError` for an amount or key that cannot be counted."""
+        """What the store is asked. Raises `EvaluationError` for an amount or key that cannot be counted.
+
+        Demands do not change, so those that come again and again are made once. Only texts are looked up:
+        1 and True are the same key to a dict, and not to a limit.
+        """
+        _, amount, limits, keys = claim
+        for key in keys:
+            if key.__class__ is not str:
+                return self._made(claim, session)
+        if limits is not None or self.member or amount.__class__ is tuple:
+            return self._made(claim, session)
+        asked = (amount, session, keys) if self.by_session else (amount, keys)
+        found = self._known.get(asked)
+        if found is None:
+            found = self._made(claim, session)
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[asked] = found
+        return found
+
+    def _made(self, claim: Claim, session: str) -> list[Demand]:
         _, amount, limits, keys = claim
         limits = self.limits if limits is None else tuple(map(_limit, limits))
         assert limits is not None
@@ -87,6 +111,11 @@ class Meter:
             Demand(key, amount, limit, window, self.decimals, member=member, was=was)
             for limit, window in zip(limits, self.windows, strict=True)
         ]
+
+
+def are_plain(meters: tuple[Meter | Fuse, ...]) -> bool:
+    """Whether a grant is all there is to say: no breaker, nothing in shadow, no levels to warn at."""
+    return all(isinstance(meter, Meter) and not (meter.shadow or meter.warn_at) for meter in meters)
 
 
 class Fuse:

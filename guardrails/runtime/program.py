@@ -60,7 +60,7 @@ class Owner:
 class Unit:
     """The compiled rules for one point and tool."""
 
-    __slots__ = ("check", "decisions", "effects", "meters", "owners", "point", "rows", "tool")
+    __slots__ = ("check", "decisions", "effects", "meters", "owners", "plain", "point", "rows", "tool")
 
     def __init__(self, point: str, tool: str | None, data: tuple[Any, ...]) -> None:
         effects, codes, constants, owners, meters = data
@@ -69,7 +69,7 @@ class Unit:
         self.effects = tuple(map(Effect, effects))
         self.owners = tuple(map(Owner, owners))
         self.decisions: dict[int, Decision] = {}
-        self.meters: tuple[Any, ...] = _meters(meters) if meters else ()
+        self.meters, self.plain = _meters(meters) if meters else ((), True)
         namespace = {**OPERATIONS, **{name: materialise(description) for name, description in constants}}
         checks: list[Callable[..., Any]] = []
         self.rows: dict[str, Callable[..., Any]] = {}
@@ -89,10 +89,11 @@ def taken_apart(answer: Any) -> tuple[int, Any, Any]:
     return answer if len(answer) == 3 else (*answer, None)
 
 
-def _meters(meters: tuple[Any, ...]) -> tuple[Any, ...]:
-    from guardrails.runtime.meters import meters_of
+def _meters(data: tuple[Any, ...]) -> tuple[tuple[Any, ...], bool]:
+    from guardrails.runtime.meters import are_plain, meters_of
 
-    return meters_of(meters)
+    meters = meters_of(data)
+    return meters, are_plain(meters)
 
 
 def _chained(checks: list[Callable[..., Any]]) -> Callable[..., Any]:
