@@ -49,6 +49,19 @@ _AGAINST = (
 AGAINST = frozenset(_AGAINST.split())
 """Words right before a number that say it is something else."""
 
+_VERSIONS = frozenset({"version", "ver", "v", "release", "build", "firmware", "revision", "rev"})
+
+AGAINST_FOR = {
+    **dict.fromkeys(("CREDIT_CARD", "PHONE_NUMBER", "UK_NHS", "US_BANK_NUMBER", "US_DRIVER_LICENSE", "US_ITIN",
+                     "US_PASSPORT", "US_SSN", "MEDICAL_LICENSE"), AGAINST),
+    "IP_ADDRESS": _VERSIONS,
+    "DATE_TIME": _VERSIONS,
+}  # fmt: skip
+"""What speaks against a match of each entity."""
+
+CERTAIN = 0.8
+"""From this score on, nothing speaks against a match."""
+
 WORDS_FOR = {entity: frozenset(words.split()) for entity, words in FOR.items()}
 
 

@@ -52,6 +52,7 @@ _FOLDED = {
     "\u2029": "\n",
     "…": "…",
     "｡": "｡",
+    **{mark: mark for mark in "，；！？"},
 }
 _SPELLINGS: dict[str, str] = {}
 _MOST_SPELLINGS = 20_000
@@ -74,6 +75,14 @@ class Normalised:
         if not self._starts:
             return start, end
         return self._origin(start), max(self._origin(start), self._origin_of_end(end))
+
+    def offset(self, original: int) -> int:
+        """The first offset of `text` that stands at `original` or behind it."""
+        low, high = 0, len(self.text)
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._origin(middle) >= original else (middle + 1, high)
+        return low
 
     def _origin(self, offset: int) -> int:
         index = bisect_right(self._starts, offset) - 1
@@ -153,6 +162,8 @@ def _worked_out(character: str) -> str:
         return _FOLDED[character]
     if character in _UNSEEN or unicodedata.category(character) == "Cf" or _is_variation(ord(character)):
         return ""
+    if unicodedata.category(character) == "Cs":
+        return "\ufffd"
     if character.isdecimal():
         return str(unicodedata.decimal(character))
     return unicodedata.normalize("NFKC", character)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from guardrails.detectors.entities import AGAINST, WORDS_FOR
+from guardrails.detectors.entities import WORDS_FOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,18 +37,18 @@ class Context:
         self._text = text
         self._given = [word for name in given for word in words(name)]
 
-    def verdict(self, start: int, entity: str) -> int:
+    def verdict(self, start: int, entity: str, against: frozenset[str]) -> int:
         """1 if the words before `start` speak for the entity, -1 if they say it is something else, else 0."""
         speaks = WORDS_FOR.get(entity, frozenset())
         before = self.before(start)
         near = before[-NEAR:]
         if not speaks.isdisjoint(near):
             return 1
-        if not AGAINST.isdisjoint(near):
+        if not against.isdisjoint(near):
             return -1
         if not speaks.isdisjoint(before[-FAR:]) or not speaks.isdisjoint(self._given):
             return 1
-        return -1 if not AGAINST.isdisjoint(self._given[-NEAR:]) else 0
+        return -1 if not against.isdisjoint(self._given[-NEAR:]) else 0
 
     def mentions(self, start: int, phrases: Sequence[str]) -> bool:
         """Whether one of `phrases`, in lower case, stands before `start` or came with the text."""

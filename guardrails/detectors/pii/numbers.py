@@ -29,6 +29,13 @@ LONGEST = 19
 """Digits of the longest number known here."""
 
 MOST_GROUPS = 20
+
+ENTITIES = frozenset({
+    "CREDIT_CARD", "PHONE_NUMBER", "UK_NHS", "US_BANK_NUMBER", "US_DRIVER_LICENSE", "US_ITIN", "US_PASSPORT",
+    "US_SSN",
+})  # fmt: skip
+"""What this module finds."""
+
 _CARD_STARTS = frozenset("2345689")
 _CARD_SHAPES = frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 4, 3), (4, 5, 6), (4, 4, 5), (4, 3, 3, 3), (6, 13)})
 
@@ -171,12 +178,8 @@ def _is_printed_as_card(window: Window) -> bool:
 
 def _is_common(shape: tuple[int, ...]) -> bool:
     return (
-        (len(shape) >= 4
-        and shape[:3] == (4, 4, 4)
-        and set(shape[3:-1]) <= {4}
-        and shape[-1] <= 7)
-        or shape == (4, 6, 5)
-    )
+        len(shape) >= 4 and shape[:3] == (4, 4, 4) and set(shape[3:-1]) <= {4} and shape[-1] <= 7
+    ) or shape == (4, 6, 5)
 
 
 def looks_like_date(window: Window) -> bool:

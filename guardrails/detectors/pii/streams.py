@@ -1,0 +1,100 @@
+"""Up to where a text that is still growing is decided.
+
+Takes the text so far, gives an offset. The one idea: no match reaches over certain places (a quote or brace; the
+space after a word of some length that has no digit), whatever follows. The last such place is the answer. Where
+none is near, in one long line without spaces, the answer is a place so far back that nothing in front of it can
+depend on what follows.
+"""
+
+from __future__ import annotations
+
+import re
+
+from guardrails.detectors.normalise import LONGEST_ESCAPE, is_plain, normalised
+from guardrails.errors import EvaluationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from guardrails.detectors.matches import Match
+
+AHEAD = 2600
+"""Characters of plain text behind its start that a match, and the decision about it, may need: the longest URL
+with its host, and an extension after a phone number."""
+
+HOLD = 1 << 16
+"""The most that is kept back: the longest stretches before and behind the place, if each character of them is
+written as the longest escape."""
+
+LEFT = 4096
+"""What is to be kept of the text before: the longest match that can end there, and the words before it."""
+
+_NEAR = 256
+SENTENCE = re.compile(r"[.!?]\s+(?=[^\s])|\n")
+_WORD = r"[!-$'-/:-\[\]-~À-ÖØ-öø-ɏͰ-ϿЀ-ӿ]"
+_LETTERS = r"[A-Za-zÀ-ÖØ-öø-ɏΑ-ώА-я]{5,}"
+_GOES_ON = "january|february|march|april|august|september|october|november|december|extension"
+_BREAK = re.compile(
+    rf'["<>{{}}]|(?<=[\s"<>{{}}])(?!{_WORD}{{0,96}}(?:{_GOES_ON}))(?={_WORD}{{0,48}}?{_LETTERS}){_WORD}{{5,96}}\s',
+    re.IGNORECASE,
+)
+
+
+def settled(text: str, find: Callable[[str], list[Match]]) -> int:
+    """See `Detector.settled`. `find` gives the matches of a stretch of the text."""
+    place = last_break(text, max(0, len(text) - _NEAR))
+    if place:
+        return place
+    place = last_break(text, max(0, len(text) - HOLD))
+    return max(place, _far_back(text, find))
+
+
+def last_break(text: str, start: int) -> int:
+    """The last place behind `start` that no match reaches over; 0 if there is none."""
+    place = 0
+    for found in _BREAK.finditer(text, start):
+        place = found.end()
+    return place
+
+
+def _far_back(text: str, find: Callable[[str], list[Match]]) -> int:
+    """A place outside of all matches that `AHEAD` characters follow, whatever is still to come."""
+    if len(text) <= AHEAD:
+        return 0
+    begin = max(
+        0, len(text) - HOLD // 2 if not is_plain(text[-HOLD // 2 :]) else len(text) - 2 * AHEAD - LEFT
+    )
+    tail = text[begin:]
+    plain = normalised(tail)
+    stable = plain.offset(len(tail) - LONGEST_ESCAPE) - AHEAD
+    if stable <= 0:
+        return 0
+    place = plain.span(stable, stable)[0]
+    over = [match.start for match in find(tail) if match.start < place < match.end]
+    place = min([place, *over])
+    return begin + place if begin == 0 or place >= LEFT // 2 else 0
+
+
+def settled_before(text: str, longest: int, find: Callable[[str], list[Match]]) -> int:
+    """As `settled`, where matches of up to `longest` characters may also reach over the usual places."""
+    limit = len(text) - longest - LONGEST_ESCAPE
+    if limit <= 0:
+        return 0
+    place = settled(text[:limit], find)
+    begin = max(0, place - LEFT)
+    over = [m.start for m in find(text[begin:]) if m.start + begin < place < m.end + begin]
+    return min([place, *(begin + start for start in over)])
+
+
+def last_sentence(text: str) -> int:
+    """Where the last sentence begins that may still be growing. Raises `EvaluationError` for one so long that
+    it cannot be kept back."""
+    place = 0
+    for found in SENTENCE.finditer(text, max(0, len(text) - HOLD)):
+        place = found.end()
+    if not place and len(text) > HOLD:
+        raise EvaluationError(
+            f"a sentence is longer than {HOLD:,} characters: no model can judge it in a stream"
+        )
+    return place
