@@ -64,6 +64,13 @@ CERTAIN = 0.8
 
 WORDS_FOR = {entity: frozenset(words.split()) for entity, words in FOR.items()}
 
+_NUMBERS = (
+    "CREDIT_CARD", "PHONE_NUMBER", "UK_NHS", "US_BANK_NUMBER", "US_DRIVER_LICENSE", "US_ITIN", "US_PASSPORT", "US_SSN",
+)  # fmt: skip
+
+NUMBER_WORDS = frozenset().union(*(WORDS_FOR[entity] for entity in _NUMBERS))
+"""The words that announce a number of some kind."""
+
 
 def needs_model(entities: frozenset[str]) -> frozenset[str]:
     """Those of `entities` that only a trained model finds; a policy that names one needs an installed model."""

@@ -21,6 +21,7 @@ NUMBER = "number"
 IP = "ip"
 MAC = "mac"
 DATE = "date"
+MONTH = "month"
 IBAN = "iban"
 WALLET = "wallet"
 UUID = "uuid"
@@ -28,6 +29,7 @@ LICENCE = "licence"
 DIGIT = "digit"
 
 _ALWAYS = "always"
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _MEMORY = 64 << 20
 _TOO_LONG = 1 << 20
 
@@ -38,7 +40,8 @@ CONDITIONS: tuple[tuple[str, str], ...] = (
     (NUMBER, r"[0-9](?:[ \t\r\n.\-/()·•∙_]{0,3}[0-9]){6}"),
     (IP, r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]|[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:"),
     (MAC, r"[0-9A-Fa-f]{2}[:\-][0-9A-Fa-f]{2}[:\-][0-9A-Fa-f]{2}|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}"),
-    (DATE, r"[0-9]{1,4}[./\-][0-9]{1,2}|(?i:[0-9][ \-][a-z]{3}|[a-z]{3}\-[0-9]{2}|[a-z]\.? [0-9]{1,2}[a-z,]{0,3} [0-9]{4})"),
+    (DATE, r"[0-9][./\-][0-9]{1,2}[./\-][0-9]{2}|[0-9]/[0-9]{2}"),
+    (MONTH, rf"(?i:[0-9][ \-](?:of )?(?:{_MONTHS})|(?:{_MONTHS})\-[0-9]{{2}}|(?:{_MONTHS})[a-z]{{0,6}}\.? [0-9])"),
     (IBAN, r"[A-Za-z]{2} ?[0-9]{2}[ .\-\n]{0,3}[A-Za-z0-9]"),
     (WALLET, r"(?i:bc1[0-9a-z]{8})|[13][1-9A-HJ-NP-Za-km-z]{25}|0x[0-9A-Fa-f]{40}"),
     (UUID, r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-"),
@@ -68,10 +71,8 @@ def _without_digits(text: str) -> frozenset[str]:
         found.add(EMAIL)
     if "://" in text or ("." in text and _ENDING.search(text)):
         found.add(URL)
-    if ":" in text and text.count(":") > 1:
-        found |= {IP, MAC}
-    if "-" in text and text.count("-") > 3:
-        found |= {MAC, UUID}
+    if text.count(":") > 4 or text.count("-") > 4:
+        found.add(MAC)
     return frozenset(found)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from guardrails.detectors.entities import WORDS_FOR
+from guardrails.detectors.entities import NUMBER_WORDS, WORDS_FOR
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,12 +41,11 @@ class Context:
         """1 if the words before `start` speak for the entity, -1 if they say it is something else, else 0."""
         speaks = WORDS_FOR.get(entity, frozenset())
         before = self.before(start)
-        near = before[-NEAR:]
-        if not speaks.isdisjoint(near):
+        if not speaks.isdisjoint(before[-NEAR:]):
             return 1
-        if not against.isdisjoint(near):
+        if not against.isdisjoint(before[-NEAR:]):
             return -1
-        if not speaks.isdisjoint(before[-FAR:]) or not speaks.isdisjoint(self._given):
+        if not speaks.isdisjoint(_up_to_another(before[-FAR:], speaks)) or not speaks.isdisjoint(self._given):
             return 1
         return -1 if not against.isdisjoint(self._given[-NEAR:]) else 0
 
@@ -62,6 +61,14 @@ class Context:
         for found in _CLAUSE.finditer(left):
             cut = found.end()
         return words(left[cut:])
+
+
+def _up_to_another(before: list[str], speaks: frozenset[str]) -> list[str]:
+    """The words since the last one that announces a number of another kind."""
+    for index in range(len(before) - 1, -1, -1):
+        if before[index] in NUMBER_WORDS and before[index] not in speaks:
+            return before[index + 1 :]
+    return before
 
 
 def words(text: str) -> list[str]:

@@ -57,7 +57,7 @@ def _require_bounded(name: str, pattern: str) -> None:
 
 def _longest(name: str, pattern: str) -> int:
     import re
-    from re import _parser  # type: ignore[attr-defined]  # the only reader of patterns that Python ships
+    from re import _parser  # the only reader of patterns that Python ships
 
     try:
         return int(_parser.parse(pattern).getwidth()[1])

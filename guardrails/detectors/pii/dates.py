@@ -46,8 +46,12 @@ _SCORES = {
 
 
 def dates(text: str) -> Iterator[Candidate]:
-    """Calendar dates, with the time of day where it follows as ISO 8601 has it."""
+    """Calendar dates in digits, with the time of day where it follows as ISO 8601 has it."""
     for found in _DIGITS.finditer(text):
         yield Candidate(found.span(), "DATE_TIME", _SCORES[found.lastgroup or "iso"], "a calendar date")
+
+
+def worded_dates(text: str) -> Iterator[Candidate]:
+    """Calendar dates with the name of a month."""
     for found in _WORDED.finditer(text):
         yield Candidate(found.span(), "DATE_TIME", (0.65, 0.9), "a calendar date with the name of a month")

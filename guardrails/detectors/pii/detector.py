@@ -38,6 +38,7 @@ RECOGNISERS: tuple[tuple[str, Scan, frozenset[str]], ...] = (
     (prefilter.UUID, codes.uuids, frozenset({"UUID"})),
     (prefilter.LICENCE, codes.licences, codes.LICENCES),
     (prefilter.DATE, dates.dates, frozenset({"DATE_TIME"})),
+    (prefilter.MONTH, dates.worded_dates, frozenset({"DATE_TIME"})),
 )
 """Family of the prefilter, recogniser, and what it finds."""
 
@@ -104,8 +105,8 @@ class PiiDetector:
         for family, scan in self._scans:
             if family in families:
                 yield from (one for one in scan(text) if one.entity in self._entities)
-        for scan in self._own:
-            yield from scan(text, around)
+        for own in self._own:
+            yield from own(text, around)
         if self._regions:
             from guardrails.detectors.presidio_regions import regional
 
@@ -128,3 +129,8 @@ def _require_found(entities: frozenset[str], language: str) -> None:
 
     for entity in sorted(entities - known(language)):
         raise EvaluationError(f"nothing finds the entity `{entity}` in the language `{language}`")
+
+
+def _folded(value: str) -> str:
+    """How a value is compared with those that are allowed."""
+    return normalised(value).text.strip().casefold()
