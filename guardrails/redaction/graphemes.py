@@ -13,7 +13,14 @@ MOST = 64
 
 _MARKS = frozenset(("Mn", "Mc", "Me"))
 _FLAGS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
-_JOINERS = frozenset("\u200c\u200d\uff9e\uff9f")
+_JOINERS = frozenset("\u200c\u200d\uff9e\uff9f\u0e33\u0eb3")
+"""What extends a cluster without being a mark: joiners, sound marks, Thai and Lao am."""
+
+_PREPENDED = frozenset(
+    "\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\U000110bd\U000110cd\U000111c2\U000111c3"
+    "\U0001193f\U00011941\U00011a3a\U00011a84\U00011a85\U00011a86\U00011a87\U00011a88\U00011a89\U00011d46\U00011f02"
+)
+"""Signs that stand before what they belong to."""
 
 
 class GraphemeGate:
@@ -74,11 +81,7 @@ def _extends(character: str) -> bool:
 
 def _asks_for_more(character: str) -> bool:
     """Joiners, signs that stand before what they belong to, and the virama of a conjunct."""
-    return character == "\u200d" or combining(character) == 9 or _is_prepended(character)
-
-
-def _is_prepended(character: str) -> bool:
-    return category(character) == "Cf" and not character.isascii() and character not in "\u200b\u200c\ufeff"
+    return character == "\u200d" or combining(character) == 9 or character in _PREPENDED
 
 
 def _is_pair(first: str, second: str) -> bool:

@@ -83,7 +83,9 @@ def test_a_chain_of_overlaps_without_end_is_one_run():
         def find(self, text, context=()):
             from guardrails.detectors.matches import Match
 
-            return [Match(at, at + 2, "LINK", 0.5) for at in range(len(text) - 1) if text[at : at + 2] == "xx"]
+            return [
+                Match(at, at + 2, "LINK", 0.5) for at in range(len(text) - 1) if text[at : at + 2] == "xx"
+            ]
 
         def settled(self, text):
             return len(text) - text.endswith("x")
