@@ -1,14 +1,14 @@
 """Counters in SQLite, as one transaction sees them.
 
-Takes an open transaction. A counter is a row with a running sum; what it consists of lies in `entry` by
-stamp, and what may still be given back lies in `held`. Rows are read once, changed in memory and written
-back at the end. Settled work is deleted at once, to keep few the pages that a transaction writes. Sums are
-made in Python, because SQLite turns an overflow into a float.
+Takes an open transaction. Rows are read once, changed in memory and written back at the end, so calls that
+share a transaction share them too. Until `due` comes a counter only needs its sum. Settled work is deleted
+at once, to keep few the pages that a transaction writes. Sums are made in Python, because SQLite turns an
+overflow into a float.
 """
 
 from __future__ import annotations
 
-from guardrails.stores.demands import MOST_UNITS, counter_parts
+from guardrails.stores.demands import MOST_UNITS, SCALES, counter_parts
 from guardrails.stores.port import LOOK_AHEAD
 
 TYPE_CHECKING = False
@@ -18,60 +18,50 @@ if TYPE_CHECKING:
 
     from guardrails.stores.demands import Demand
 
-SCHEMA = """
-CREATE TABLE counter (
-  id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, high INTEGER NOT NULL,
-  total INTEGER NOT NULL, reserved INTEGER NOT NULL, ends INTEGER
-) STRICT;
-CREATE INDEX counter_ends ON counter (ends) WHERE ends IS NOT NULL;
-CREATE TABLE entry (
-  counter INTEGER NOT NULL, stamp INTEGER NOT NULL, units INTEGER NOT NULL, PRIMARY KEY (counter, stamp)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE held (
-  counter INTEGER NOT NULL, deadline INTEGER NOT NULL, reservation INTEGER NOT NULL,
-  position INTEGER NOT NULL, stamp INTEGER NOT NULL, units INTEGER NOT NULL,
-  PRIMARY KEY (counter, deadline, reservation, position)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE reservation (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, deadline INTEGER NOT NULL, request TEXT, fills TEXT NOT NULL,
-  charges TEXT NOT NULL, committed INTEGER NOT NULL DEFAULT 0
-) STRICT;
-CREATE INDEX reservation_deadline ON reservation (deadline);
-CREATE TABLE request (
-  request TEXT PRIMARY KEY, reservation INTEGER NOT NULL, signature TEXT NOT NULL
-) STRICT, WITHOUT ROWID;
-CREATE TABLE halt (
-  scope TEXT PRIMARY KEY, who TEXT NOT NULL, why TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER
-) STRICT, WITHOUT ROWID;
-"""
-
-READ = "SELECT id, name, high, total, reserved, ends FROM counter WHERE "
-NEW = "INSERT INTO counter (name, high, total, reserved, ends) VALUES (?, 0, 0, 0, 0)"
-WRITE = "UPDATE counter SET high = ?, total = ?, reserved = ? WHERE id = ?"
+READ = "SELECT id, name, high, total, reserved, due, members, ends FROM counter WHERE "
+NEW = "INSERT INTO counter (name, high, total, reserved, due, members, ends) VALUES (?, 0, 0, 0, ?, 0, 0)"
+WRITE = "UPDATE counter SET high = ?, total = ?, reserved = ?, due = ?, members = ? WHERE id = ?"
 WRITE_ENDS = "UPDATE counter SET ends = ? WHERE id = ?"
-GONE = "SELECT coalesce(sum(units), 0), count(*) FROM entry WHERE counter = ? AND stamp <= ?"
+RENAME = "UPDATE counter SET name = ? WHERE id = ?"
+GONE = "SELECT coalesce(sum(units), 0) FROM entry WHERE counter = ? AND stamp <= ?"
 LEAVE = "DELETE FROM entry WHERE counter = ? AND stamp <= ?"
-LATE = "SELECT stamp, units FROM held WHERE counter = ? AND deadline <= ?"
+MEMBERS_LEAVE = "DELETE FROM member WHERE counter = ? AND stamp <= ?"
+LATE = "SELECT stamp, units, stays, member FROM held WHERE counter = ? AND deadline <= ?"
 RUN_OUT = "DELETE FROM held WHERE counter = ? AND deadline <= ?"
-HOLD = "INSERT INTO held VALUES (?, ?, ?, ?, ?, ?)"
+HOLD = "INSERT INTO held VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 LET_GO = "DELETE FROM held WHERE counter = ? AND deadline = ? AND reservation = ? AND position = ?"
 IS_HELD = "SELECT 1 FROM held WHERE counter = ? AND deadline = ? AND reservation = ? AND position = ?"
 PUT = "INSERT INTO entry VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET units = units + excluded.units"
 TAKE = "UPDATE entry SET units = units - ? WHERE counter = ? AND stamp = ?"
 CLEAR = "DELETE FROM entry WHERE counter = ? AND stamp = ? AND units = 0"
 FIRST = "SELECT stamp, units FROM entry WHERE counter = ? ORDER BY stamp LIMIT ?"
+FIRST_STAMP = """SELECT min(stamp) FROM (SELECT min(stamp) AS stamp FROM entry WHERE counter = ?1
+  UNION ALL SELECT min(stamp) FROM member WHERE counter = ?1)"""
+FIRST_DEADLINE = "SELECT min(deadline) FROM held WHERE counter = ?"
+MEMBER = "SELECT stamp, settled FROM member WHERE counter = ? AND name = ?"
+JOIN = """INSERT INTO member VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE
+  SET stamp = ?3, settled = coalesce(?4, settled)"""
+MOVE_MEMBER = "UPDATE member SET stamp = ? WHERE counter = ? AND name = ?"
+SETTLE_MEMBER = "UPDATE member SET settled = max(coalesce(settled, ?1), ?1) WHERE counter = ?2 AND name = ?3"
+DROP_MEMBER = "DELETE FROM member WHERE counter = ? AND name = ?"
+HELD_STAMP = "SELECT max(stamp) FROM held WHERE counter = ? AND member = ?"
+FIRST_MEMBERS = "SELECT stamp, name FROM member WHERE counter = ? ORDER BY stamp LIMIT ?"
+MEMBERS = "SELECT name, settled FROM member WHERE counter = ?"
+HELD_MEMBERS = "SELECT member, stamp, deadline, stays FROM held WHERE counter = ? AND member IS NOT NULL"
 
 # How much longer than needed a row says that it is of use, so that it need not say so anew at each call.
 SLACK = 600_000_000
+# Later than any time; SQLite's largest number.
+NEVER = 2**63 - 1
 
 
 class Charge:
     """What one demand of a reservation put on a counter; held as long as its row in `held` is there."""
 
-    __slots__ = ("counter", "deadline", "place", "stamp", "units")
+    __slots__ = ("counter", "deadline", "key", "member", "place", "stamp", "units")
 
-    def __init__(self, fields: tuple[int, int, int, int], place: tuple[int, int]) -> None:
-        self.counter, self.deadline, self.stamp, self.units = fields
+    def __init__(self, fields: tuple[int, int, int, int, str, str | None], place: tuple[int, int]) -> None:
+        self.counter, self.deadline, self.stamp, self.units, self.key, self.member = fields
         self.place = (self.counter, self.deadline, *place)
 
     def is_held(self, connection: Connection) -> bool:
@@ -82,41 +72,32 @@ class Charge:
         return connection.execute(LET_GO, self.place).rowcount == 1
 
 
-def charges_of(reservation: int, text: str) -> list[Charge]:
-    """The charges that a row of `reservation` lists as `counter deadline stamp units`, with semicolons."""
-    charges = []
-    for position, part in enumerate(text.split(";") if text else ()):
-        counter, deadline, stamp, units = map(int, part.split())
-        charges.append(Charge((counter, deadline, stamp, units), (reservation, position)))
-    return charges
-
-
 class Row:
     """A counter while a transaction has it in its hands."""
 
-    __slots__ = ("connection", "decimals", "ends", "high", "id", "key", "reserved", "total", "window")
+    __slots__ = (
+        "connection", "decimals", "due", "ends", "high", "id", "key", "members", "name", "reserved", "total", "unit",
+        "window", "written",
+    )  # fmt: skip
 
-    def __init__(self, connection: Connection, fields: tuple[int, str, int, int, int, int | None]) -> None:
+    def __init__(
+        self, connection: Connection, fields: tuple[int, str, int, int, int, int, int, int | None]
+    ) -> None:
         self.connection = connection
-        self.id, name, self.high, self.total, self.reserved, self.ends = fields
-        self.key, self.window, self.decimals = counter_parts(name)
+        self.id, self.name, self.high, self.total, self.reserved, self.due, self.members, self.ends = fields
+        self.key, self.window, self.decimals = counter_parts(self.name)
+        self.unit = SCALES[self.decimals]
+        self.written = self._state()
 
     def advance(self, now: int) -> None:
         """Move to `now` (never backwards): what left the window or ran out of time no longer counts."""
-        self.high = max(now, self.high)
+        if now > self.high:
+            self.high = now
         # Also when nothing is charged: the mark is what holds a clock that steps back.
-        self._stays(self.high)
-        execute = self.connection.execute
-        gone = (self.id, self.window.horizon(self.high))
-        units, entries = execute(GONE, gone).fetchone()
-        if entries:
-            self.total -= units
-            execute(LEAVE, gone)
-        late = execute(LATE, (self.id, self.high)).fetchall()
-        if late:
-            execute(RUN_OUT, (self.id, self.high))
-        for stamp, units in late:
-            self.give_back(stamp, units)
+        if self.ends is not None and self.high > self.ends:
+            self.stays(self.high)
+        if self.high >= self.due:
+            self._clear()
 
     def put(self, units: int) -> int:
         """File `units` under the present stamp, which is returned."""
@@ -125,70 +106,229 @@ class Row:
         if self.total > 2 * MOST_UNITS:
             raise OverflowError
         self.connection.execute(PUT, (self.id, stamp, units))
-        self._stays(self.window.ends(stamp))
+        self._counts_from(stamp)
         return stamp
 
-    def hold(self, units: int, deadline: int, place: tuple[int, int]) -> str:
-        """Charge `units` that may be given back, at `(reservation, position)`; how `charges_of` reads it."""
-        self.reserved += units
-        stamp = self.put(units)
-        self._stays(deadline)
-        self.connection.execute(HOLD, (self.id, deadline, *place, stamp, units))
-        return f"{self.id} {deadline} {stamp} {units}"
+    def add(self, demand: Demand) -> int:
+        """Put what `demand` asks for on the counter; the stamp that it is filed under."""
+        if demand.member is None:
+            self.reserved += demand.units
+            return self.put(demand.units)
+        return self.join(demand.member, settled=False)
 
-    def give_back(self, stamp: int, units: int) -> None:
+    def hold(self, demand: Demand, stamp: int, place: tuple[int, int, int, int]) -> None:
+        """Note that the charge may be given back: `place` is reservation, position, deadline and stays."""
+        reservation, position, deadline, stays = place
+        self.connection.execute(
+            HOLD, (self.id, deadline, reservation, position, stamp, demand.units, stays, demand.member)
+        )
+        self.due = min(self.due, deadline)
+        self.stays(deadline)
+
+    def give_back(self, stamp: int, units: int, member: str | None) -> None:
+        """Undo a charge that is held no longer."""
+        if member is not None:
+            self._lose(member)
+            return
         self.reserved -= units
-        self.take_back(stamp, units)
+        self._take_back(stamp, units)
 
-    def take_back(self, stamp: int, units: int) -> None:
+    def settle(self, charge: Charge, final: int | None, *, stays: bool) -> None:
+        """Turn the estimate of `charge` into `final` units (None: it was right).
+
+        All of them are new if it had been given back; one that `stays` is only held no longer.
+        """
+        held = charge.let_go(self.connection)
+        if charge.member is not None:
+            self._settle_member(charge, final, held=held, stays=stays)
+            return
+        units = charge.units if final is None else final
+        if not held and not stays:
+            self.put(units)
+            return
+        if held:
+            self.reserved -= charge.units
+        if units < charge.units:
+            self._take_back(charge.stamp, charge.units - units)
+        elif units > charge.units:
+            self.put(units - charge.units)
+
+    def counts(self, member: str) -> bool:
+        found = self.members and self.connection.execute(MEMBER, (self.id, member)).fetchone()
+        return bool(found)
+
+    def join(self, member: str, *, settled: bool) -> int:
+        """Count `member` from now on; its stamp."""
+        stamp = self.window.stamp(self.high)
+        if not self.counts(member):
+            self.members += 1
+            self.total += self.unit
+        self.connection.execute(JOIN, (self.id, member, stamp, stamp if settled else None))
+        self._counts_from(stamp)
+        return stamp
+
+    def wait(self, demand: Demand, ahead: Ahead) -> int | None:
+        """Microseconds until `demand` fits on top of what the same call asks for, if nothing else comes."""
+        most = demand.ceiling - demand.left
+        excess = self.total + ahead.with_demand(self, demand) - most
+        if demand.member is not None:
+            names = ahead.names | {demand.member}
+            if len(names) * self.unit > most:
+                return None
+            found = self.connection.execute(FIRST_MEMBERS, (self.id, LOOK_AHEAD + len(names))).fetchall()
+            return self._wait_for(excess, [(s, self.unit) for s, name in found if name not in names])
+        if ahead.units + demand.units > most:
+            return None
+        return self._wait_for(excess, self.connection.execute(FIRST, (self.id, LOOK_AHEAD)).fetchall())
+
+    def seen_from(self, now: int) -> tuple[int, int]:
+        """What is used and what of it is reserved at `now`, without moving there."""
+        at = max(now, self.high)
+        horizon = self.window.horizon(at)
+        (left,) = self.connection.execute(GONE, (self.id, horizon)).fetchone()
+        late = self.connection.execute(LATE, (self.id, at)).fetchall()
+        plain = [(stamp, units, stays) for stamp, units, stays, member in late if member is None]
+        lost = sum(units for stamp, units, stays in plain if stamp > horizon and not stays)
+        used, reserved = self.total - left - lost, self.reserved - sum(units for _, units, _ in plain)
+        if not self.members:
+            return used, reserved
+        counted, unsettled = self._members_seen(at, horizon)
+        return used + (counted - self.members) * self.unit, reserved + unsettled * self.unit
+
+    def write(self) -> None:
+        state = self._state()
+        if state != self.written:
+            self.connection.execute(WRITE, (*state, self.id))
+            self.written = state
+
+    def stays(self, until: int | None) -> None:
+        """Keep the row until then at least; None: for ever."""
+        if self.ends is None or (until is not None and until <= self.ends):
+            return
+        self.ends = None if until is None else until + SLACK + (until - self.high) // 8
+        self.connection.execute(WRITE_ENDS, (self.ends, self.id))
+
+    def _state(self) -> tuple[int, int, int, int, int]:
+        return self.high, self.total, self.reserved, self.due, self.members
+
+    def _counts_from(self, stamp: int) -> None:
+        ends = self.window.ends(stamp)
+        if ends is not None and ends < self.due:
+            self.due = ends
+        self.stays(ends)
+
+    def _clear(self) -> None:
+        """Drop what is over, and find out when the next thing is."""
+        execute, counter = self.connection.execute, self.id
+        gone = (counter, self.window.horizon(self.high))
+        (units,) = execute(GONE, gone).fetchone()
+        self.total -= units
+        execute(LEAVE, gone)
+        if self.members:
+            members = execute(MEMBERS_LEAVE, gone).rowcount
+            self.members -= members
+            self.total -= members * self.unit
+        late = execute(LATE, (counter, self.high)).fetchall()
+        if late:
+            execute(RUN_OUT, (counter, self.high))
+        for stamp, units, stays, member in late:
+            self._run_out(stamp, units, member, stays=bool(stays))
+        (stamp,) = execute(FIRST_STAMP, (counter,)).fetchone()
+        ends = None if stamp is None else self.window.ends(stamp)
+        (deadline,) = execute(FIRST_DEADLINE, (counter,)).fetchone()
+        self.due = min(NEVER if ends is None else ends, NEVER if deadline is None else deadline)
+
+    def _run_out(self, stamp: int, units: int, member: str | None, *, stays: bool) -> None:
+        if not stays:
+            self.give_back(stamp, units, member)
+        elif member is None:
+            self.reserved -= units
+        else:
+            self.connection.execute(SETTLE_MEMBER, (stamp, self.id, member))
+
+    def _take_back(self, stamp: int, units: int) -> None:
         if units and stamp > self.window.horizon(self.high):
             self.total -= units
             self.connection.execute(TAKE, (units, self.id, stamp))
             self.connection.execute(CLEAR, (self.id, stamp))
 
-    def settle(self, charge: Charge, units: int) -> None:
-        """Turn the estimate of `charge` into `units`; all of them are new if it had been given back."""
-        if not charge.let_go(self.connection):
-            self.put(units)
+    def _lose(self, member: str) -> None:
+        """A charge of `member` was given back: it counts by those that it has left."""
+        execute = self.connection.execute
+        found = execute(MEMBER, (self.id, member)).fetchone()
+        if found is None:
             return
-        self.reserved -= charge.units
-        if units < charge.units:
-            self.take_back(charge.stamp, charge.units - units)
-        elif units > charge.units:
-            self.put(units - charge.units)
+        (held,) = execute(HELD_STAMP, (self.id, member)).fetchone()
+        stamp = max([at for at in (held, found[1]) if at is not None], default=-NEVER)
+        if stamp > self.window.horizon(self.high):
+            execute(MOVE_MEMBER, (stamp, self.id, member))
+            ends = self.window.ends(stamp)
+            self.due = min(self.due, NEVER if ends is None else ends)
+            return
+        execute(DROP_MEMBER, (self.id, member))
+        self.members -= 1
+        self.total -= self.unit
 
-    def wait(self, demand: Demand, ahead: int) -> int | None:
-        """Microseconds until `demand` fits on top of `ahead` units of the same call, if nothing else comes."""
-        if ahead + demand.units > demand.ceiling:
-            return None
-        excess = self.total + ahead + demand.units - demand.ceiling
-        stamp = self.window.stamp(self.high)
-        for earlier, units in self.connection.execute(FIRST, (self.id, LOOK_AHEAD)).fetchall():
-            stamp = earlier
+    def _settle_member(self, charge: Charge, final: int | None, *, held: bool, stays: bool) -> None:
+        assert charge.member is not None
+        if held and final == 0:
+            self._lose(charge.member)
+        elif held:
+            self.connection.execute(SETTLE_MEMBER, (charge.stamp, self.id, charge.member))
+        elif final != 0 and not stays:
+            self.join(charge.member, settled=True)
+
+    def _wait_for(self, excess: int, leaving: Iterable[tuple[int, int]]) -> int | None:
+        stamp = self.window.horizon(self.high) + 1
+        for stamp, units in leaving:  # noqa: B007  # the last one is of use
             excess -= units
             if excess <= 0:
                 break
         ends = self.window.ends(stamp)
         return None if ends is None else ends - self.high
 
-    def seen_from(self, now: int) -> tuple[int, int]:
-        """What is used and what of it is reserved at `now`, without moving there."""
-        at = max(now, self.high)
-        horizon = self.window.horizon(at)
-        left, _ = self.connection.execute(GONE, (self.id, horizon)).fetchone()
-        late = self.connection.execute(LATE, (self.id, at)).fetchall()
-        given_back = sum(units for stamp, units in late if stamp > horizon)
-        return self.total - left - given_back, self.reserved - sum(units for _, units in late)
+    def _members_seen(self, at: int, horizon: int) -> tuple[int, int]:
+        """How many members count at `at`, and how many of them nothing settled holds."""
+        settled = dict(self.connection.execute(MEMBERS, (self.id,)).fetchall())
+        held: dict[str, int] = {}
+        for name, stamp, deadline, stays in self.connection.execute(HELD_MEMBERS, (self.id,)):
+            if deadline > at:
+                held[name] = max(stamp, held.get(name, stamp))
+            elif stays and name in settled:
+                settled[name] = stamp if settled[name] is None else max(stamp, settled[name])
+        kept = {name for name, stamp in settled.items() if stamp is not None and stamp > horizon}
+        unsettled = {name for name in settled if held.get(name, horizon) > horizon} - kept
+        return len(kept) + len(unsettled), len(unsettled)
 
-    def write(self) -> None:
-        self.connection.execute(WRITE, (self.high, self.total, self.reserved, self.id))
 
-    def _stays(self, until: int | None) -> None:
-        """Keep the row until then at least; None: for ever."""
-        if self.ends is None or (until is not None and until <= self.ends):
+class Ahead:
+    """What the earlier demands of one call ask of a counter: units, and members."""
+
+    __slots__ = ("joining", "names", "units")
+
+    def __init__(self) -> None:
+        self.units = 0
+        self.names: set[str] = set()
+        self.joining: set[str] = set()
+
+    def asked(self, row: Row) -> int:
+        return self.units + len(self.joining) * row.unit
+
+    def with_demand(self, row: Row, demand: Demand) -> int:
+        """Units that the counter gets with those demands and `demand`."""
+        before = self.asked(row)
+        member = demand.member
+        if member is None:
+            return before + demand.units
+        return before if member in self.joining or row.counts(member) else before + row.unit
+
+    def add(self, row: Row, demand: Demand) -> None:
+        if demand.member is None:
+            self.units += demand.units
             return
-        self.ends = None if until is None else until + SLACK + (until - self.high) // 8
-        self.connection.execute(WRITE_ENDS, (self.ends, self.id))
+        self.names.add(demand.member)
+        if not row.counts(demand.member):
+            self.joining.add(demand.member)
 
 
 class Ledger:
@@ -199,36 +339,44 @@ class Ledger:
         self._rows: dict[int, Row] = {}
         self._names: dict[str, Row] = {}
 
-    def named(self, name: str) -> Row:
-        """The counter `name`, new if need be."""
-        found = self._names.get(name) or self.find(name)
-        if found is None:
-            self.connection.execute(NEW, (name,))
-            found = self.find(name)
-            assert found is not None
-        return found
+    def counter(self, demand: Demand) -> Row:
+        """The counter of `demand`: found, renamed or new."""
+        found = self.find(demand.counter)
+        if found is not None:
+            return found
+        before = None if demand.was is None else self.find(demand.counter_before())
+        if before is not None:
+            self.connection.execute(RENAME, (demand.counter, before.id))
+            del self._names[before.name]
+            before.name, before.key = demand.counter, demand.key
+            self._names[demand.counter] = before
+            return before
+        number = self.connection.execute(NEW, (demand.counter, NEVER)).lastrowid or 0
+        return self._load((number, demand.counter, 0, 0, 0, NEVER, 0, 0))
 
     def find(self, name: str) -> Row | None:
-        return self._load(self.connection.execute(f"{READ} name = ?", (name,)).fetchone())
+        found = self._names.get(name)
+        if found is None:
+            fields = self.connection.execute(f"{READ} name = ?", (name,)).fetchone()
+            found = None if fields is None else self._load(fields)
+        return found
 
     def numbered(self, number: int) -> Row:
-        if number in self._rows:
-            return self._rows[number]
-        row = self._load(self.connection.execute(f"{READ} id = ?", (number,)).fetchone())
-        assert row is not None
-        return row
+        found = self._rows.get(number)
+        if found is None:
+            found = self._load(self.connection.execute(f"{READ} id = ?", (number,)).fetchone())
+        return found
 
-    def rows(self) -> Iterable[Row]:
-        return self._rows.values()
+    def forget(self, number: int) -> None:
+        """The counter was deleted."""
+        row = self._rows.pop(number, None)
+        if row is not None:
+            del self._names[row.name]
 
     def write(self) -> None:
         for row in self._rows.values():
             row.write()
 
-    def _load(self, fields: tuple[int, str, int, int, int, int | None] | None) -> Row | None:
-        if fields is None:
-            return None
-        row = self._rows.get(fields[0])
-        if row is None:
-            row = self._rows[fields[0]] = self._names[fields[1]] = Row(self.connection, fields)
+    def _load(self, fields: tuple[int, str, int, int, int, int, int, int | None]) -> Row:
+        row = self._rows[fields[0]] = self._names[fields[1]] = Row(self.connection, fields)
         return row
