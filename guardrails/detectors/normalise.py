@@ -20,7 +20,7 @@ from guardrails.detectors.normalise_letters import LATIN, TO_LATIN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 REACH = 72
 """Characters of the original on either side that can take part in how a character is spelled."""
@@ -58,16 +58,22 @@ _SPELLINGS: dict[str, str] = {}
 _MOST_SPELLINGS = 20_000
 
 
+_NONE: list[int] = []
+
+
 class Normalised:
     """`text` is the plain spelling. `changed` says whether it differs from the original at all."""
 
     __slots__ = ("_after", "_before", "_ends", "_starts", "changed", "text")
 
-    def __init__(self, text: str, pieces: Iterable[tuple[int, int, int, int]] = (), *, changed: bool = False):
+    def __init__(
+        self, text: str, pieces: Sequence[tuple[int, int, int, int]] = (), *, changed: bool = False
+    ) -> None:
         self.text = text
         self.changed = changed
-        rows = list(pieces)
-        self._starts, self._ends, self._before, self._after = ([row[i] for row in rows] for i in range(4))
+        self._starts = self._ends = self._before = self._after = _NONE
+        if pieces:
+            self._starts, self._ends, self._before, self._after = map(list, zip(*pieces, strict=True))
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where `text[start:end]` stands in the original. What was written as one escape or one character is

@@ -20,7 +20,9 @@ LICENCES = frozenset({"MEDICAL_LICENSE", "US_DRIVER_LICENSE", "US_PASSPORT"})
 """What `licences` finds."""
 
 _APART = "(?<![A-Za-z0-9])"
-_IBAN_HEAD = re.compile(_APART + "([A-Za-z]{2})[ ]?[0-9]{2}(?=[ .\\-\n]{0,3}[A-Za-z0-9])")
+_IBAN_HEAD = re.compile(
+    _APART + "([A-Z]{2}(?=[ ]?[0-9])|[A-Za-z]{2})[ ]?[0-9]{2}(?=[ .\\-\n]{0,3}[A-Za-z0-9])"
+)
 _WALLET = re.compile(
     _APART + "(?:bc1[a-z0-9]{8,87}|BC1[A-Z0-9]{8,87}|[13][1-9A-HJ-NP-Za-km-z]{25,34})(?![A-Za-z0-9])"
 )

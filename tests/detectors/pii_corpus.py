@@ -1,0 +1,173 @@
+"""Texts with and without personal data, and where it is.
+
+Takes a seed, gives labelled texts: prose, JSON, CSV and logs, and clean texts full of what only looks like
+personal data. The one idea: a text is a template whose slots are filled by generators, so that the labels are
+known by construction and nobody's data is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from random import Random
+from typing import NamedTuple
+
+from detectors import pii_values as values
+
+SLOTS = {
+    "email": ("EMAIL_ADDRESS", values.email), "phone": ("PHONE_NUMBER", values.phone),
+    "bare_phone": ("PHONE_NUMBER", values.bare_phone), "card": ("CREDIT_CARD", values.card),
+    "iban": ("IBAN_CODE", values.iban), "ssn": ("US_SSN", values.ssn), "itin": ("US_ITIN", values.itin),
+    "ip": ("IP_ADDRESS", values.ip), "mac": ("MAC_ADDRESS", values.mac), "url": ("URL", values.url),
+    "date": ("DATE_TIME", values.date), "bitcoin": ("CRYPTO", values.bitcoin), "uuid": ("UUID", values.uuid),
+    "dea": ("MEDICAL_LICENSE", values.dea), "nhs": ("UK_NHS", values.nhs),
+    "account": ("US_BANK_NUMBER", values.account), "passport": ("US_PASSPORT", values.passport),
+    "licence": ("US_DRIVER_LICENSE", values.licence),
+}  # fmt: skip
+"""Slot of a template, the entity it is labelled as, and what fills it."""
+
+PROSE = """
+Please write to <email> or call <phone> before Friday.
+My card is <card>, and it expires soon.
+The transfer goes to <iban> as agreed.
+Her social security number is <ssn>.
+He files with ITIN <itin> every spring.
+The request came from <ip>, the laptop has MAC <mac>.
+Have a look at <url> when there is time.
+She was born on <date> in the north.
+Send the coins to the wallet <bitcoin> today.
+The prescriber's DEA number is <dea>.
+The patient's NHS number is <nhs>.
+Wire it to account number <account> at the bank.
+His passport number is <passport>.
+A driver's license, <licence>, was shown at the desk.
+Reach me on my mobile, <bare_phone>, in the evening.
+Copy <email> and <email>, not the list.
+"""
+RECORDS = """
+{"name": "x", "email": "<email>", "phone": "<phone>"}
+{"card_number": "<card>", "cvc": "123", "billing": {"iban": "<iban>"}}
+{"ssn": "<ssn>", "birth_date": "<date>"}
+{"client_ip": "<ip>", "session": "<uuid>", "homepage": "<url>"}
+{"accountNumber": "<account>", "bank": "first"}
+{"passport": "<passport>", "driver_license": "<licence>"}
+{"mobile": "<bare_phone>", "wallet": "<bitcoin>"}
+{"patient": {"nhs": "<nhs>"}, "dea": "<dea>"}
+"""
+ROWS = """
+17,<email>,<phone>,gold
+18,"<card>",<date>,silver
+<ssn>;<iban>;yes
+<ip>,<email>,200
+"""
+LOGS = """
+level=info msg="login" user=<email> addr=<ip>
+level=warn msg="payment refused" card=<card> attempt=3
+GET /v2/items?mail=<email> 200 17ms
+client <ip> closed the connection, mac=<mac>
+level=debug phone=<phone> state=sent
+"""
+LOOKALIKES = """
+commit <sha1> by the release bot
+"sha256": "<sha256>"
+"created": <epoch>, "updated": <epoch_ms>
+"order_id": "<ten>", "tracking": "<twelve>"
+upgraded from <version> to <version> in README.md
+see src/main.rs, lib/util.py and docs/setup.sh
+jane.do and run.it are members, not hosts; so is self.name
+etag "<hex16>" size <nine>
+tmp-<hex8> took <float> s and <float> ms
+H1 and v2 rows: <seven> of <nine>
+invoice <ten> line 12, ticket <eight>, build <eight>
+std::vector<int> a; Foo::Bar b; ratio 16:9
+isbn <isbn> page 214, part AB<seven>
+fingerprint <fingerprint>
+logo@2x.png and icon@3x.svg, package left-pad@1.3.0
+lat <float> lon <float> zoom 12
+chunk <nine>-<nine> of <ten> bytes
+"nonce": "<base64>"
+ref <six>-<six>, seq 000000<six>
+numbers: <table>
+"""
+_SLOT = re.compile(r"<([a-z0-9_]+)>")
+
+
+class Labelled(NamedTuple):
+    """A text and the stretches of it that are personal data."""
+
+    text: str
+    labels: tuple[tuple[int, int, str], ...]
+    kind: str
+
+
+def filled(random: Random, template: str, kind: str) -> Labelled:
+    """A template with its slots filled."""
+    parts, labels, length, last = [], [], 0, 0
+    for slot in _SLOT.finditer(template):
+        before = template[last : slot.start()]
+        entity, value = _value(random, slot.group(1))
+        length += len(before)
+        if entity:
+            labels.append((length, length + len(value), entity))
+        parts += [before, value]
+        length += len(value)
+        last = slot.end()
+    return Labelled("".join(parts) + template[last:], tuple(labels), kind)
+
+
+def _value(random: Random, slot: str) -> tuple[str, str]:
+    if slot in SLOTS:
+        entity, make = SLOTS[slot]
+        return entity, make(random)
+    return "", _lookalike(random, slot)
+
+
+def _lookalike(random: Random, slot: str) -> str:
+    counts = {"six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12}
+    if slot in counts:
+        return str(random.randrange(1, 10)) + values.digits(random, counts[slot] - 1)
+    made = {
+        "sha1": lambda: random.randbytes(20).hex(), "sha256": lambda: random.randbytes(32).hex(),
+        "hex16": lambda: random.randbytes(8).hex(), "hex8": lambda: random.randbytes(4).hex(),
+        "epoch": lambda: str(random.randrange(1_500_000_000, 1_800_000_000)),
+        "epoch_ms": lambda: str(random.randrange(1_500_000_000_000, 1_800_000_000_000)),
+        "version": lambda: ".".join(str(random.randrange(0, 30)) for _ in range(random.choice((3, 3, 4)))),
+        "float": lambda: f"{random.uniform(0, 180):.{random.choice((2, 4, 7))}f}",
+        "isbn": lambda: "978-3-16-" + values.digits(random, 6) + "-" + values.digits(random, 1),
+        "fingerprint": lambda: ":".join(f"{b:02x}" for b in random.randbytes(16)),
+        "base64": lambda: random.randbytes(18).hex().upper()[:24], "int": lambda: "int",
+        "table": lambda: " ".join(str(random.randrange(100)) for _ in range(12)),
+    }  # fmt: skip
+    return made[slot]()
+
+
+def lines(text: str) -> list[str]:
+    return text.strip().split("\n")
+
+
+def texts(seed: int, count: int) -> list[Labelled]:
+    """`count` texts of all kinds, one in three of them clean; the same for the same seed."""
+    random = Random(seed)
+    return [_text(random, index) for index in range(count)]
+
+
+def _text(random: Random, index: int) -> Labelled:
+    kind, templates = (("prose", PROSE), ("clean", LOOKALIKES), ("json", RECORDS), ("log", LOGS), ("clean", LOOKALIKES),
+                       ("csv", ROWS))[index % 6]  # fmt: skip
+    chosen = random.choices(lines(templates), k=random.randrange(1, 5))
+    return filled(random, ("\n" if kind != "prose" else " ").join(chosen), kind)
+
+
+def leaves(text: str) -> list[tuple[str, str]]:
+    """The strings of a JSON text with the names of their fields, as a walker over structures gives them."""
+    found: list[tuple[str, str]] = []
+
+    def walk(value: object, key: str) -> None:
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                walk(inner, name)
+        elif isinstance(value, str):
+            found.append((value, key))
+
+    walk(json.loads(text), "")
+    return found
