@@ -97,7 +97,7 @@ def accounts_of(loaded: Loaded, event: Mapping[str, Any], decision: Decision) ->
     compiler = Compiler(loaded.checked)
     tool = event.get("tool")
     facts = _Facts(loaded, event)
-    for rule in compiler.rules_for(check_event(dict(event)), tool):  # type: ignore[arg-type]  # it gives a point
+    for rule in compiler.rules_for(check_event(dict(event)), tool):
         lowered = compiler.lowering.lower(rule, tool)
         if lowered is not None:
             yield Account(rule, _state(lowered, decision), facts.read_by(lowered))

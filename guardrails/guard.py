@@ -138,7 +138,8 @@ class Guard:
             from guardrails.state import State
 
             self._state = State("memory:")
-            self.engine = Engine(self.engine.program)  # running sessions see that there is something new
+            if not self.engine.program.head["stateful"]:
+                self.engine = Engine(self.engine.program)  # sessions that run see that there is something new
         return self._state
 
     def halt(self, scope: str = "all", *, by: str, why: str, seconds: float | None = None) -> None:

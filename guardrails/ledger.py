@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from guardrails.runtime.usage import Usage
     from guardrails.stores.demands import Demand
 
-MOST_OPEN = 10_000
-"""Reservations whose calls are remembered here; beyond them the oldest is left to run out or stay charged."""
-
 
 class Ledger:
-    """What one session used up and did. Thread-safe as far as the store is."""
+    """What one session used up and did. Thread-safe as far as the store is.
+
+    `tracks` is for events as data, whose reports of a call do not come with its decision: every reservation
+    is remembered until the call's outcome comes.
+    """
 
     def __init__(self, guard: Guard, subject: Subject, session: str, before: Ledger | None = None) -> None:
         self.guard = guard
@@ -39,8 +40,8 @@ class Ledger:
             subject.trace, subject.started = before.subject.trace, before.subject.started
         self.accounts = Accounts(guard.engine, subject, session, self.state)
         self.scopes = _scopes(subject, session)
-        self._open: dict[str, str] = before._open if before else {}
         self._estimates: dict[str, list[Demand]] = before._estimates if before else {}
+        self.tracks = before.tracks if before else False
         self.may_block = not self.state.url.startswith("memory:")
 
     # --- decisions -----------------------------------------------------------------------------
@@ -50,7 +51,7 @@ class Ledger:
         stopped = self._stopped(now, tool)
         if stopped is not None:
             return stopped
-        if call_id is None and hold is None:
+        if call_id is None and hold is None and not self.tracks:
             quick = self.accounts.quickly(tool, args, now, self.state.store)
             if quick is not None:
                 return quick
@@ -141,14 +142,21 @@ class Ledger:
     ) -> Decision:
         """Remember which reservation a call has, where its result has to settle it: it was only held, or a
         breaker waits for its outcome."""
-        if decision.reservation and (hold is not None or self._has_breaker(tool)):
-            while len(self._open) >= MOST_OPEN:
-                self._open.pop(next(iter(self._open)), None)
-            self._open[_call_key(tool, args, call_id)] = decision.reservation
+        if decision.reservation and (self.tracks or hold is not None or self._has_breaker(tool)):
+            self.state.reservations.keep(self.session, _call_key(tool, args, call_id), decision.reservation)
         return decision
 
     def _held(self, tool: str, args: Any, call_id: str | None) -> str:
-        return self._open.pop(_call_key(tool, args, call_id), "") if self._open else ""
+        """The reservation of a call that is over; empty where none is waited for.
+
+        Another process may have made it. Then it is asked for again by the call's id, which charges nothing:
+        a repeated request has the grant that it had.
+        """
+        kept = self.state.reservations
+        found = kept.take(self.session, _call_key(tool, args, call_id)) if kept else ""
+        if found or call_id is None or not self.may_block or not self._has_breaker(tool):
+            return found
+        return self.call(tool, args, call_id=call_id, hold=0.001).reservation
 
     def _has_breaker(self, tool: str) -> bool:
         unit = self.guard.engine.program.unit("call", tool)
@@ -165,8 +173,7 @@ class Ledger:
 
     def failed(self, tool: str, args: Any, *, decision: Decision | None, call_id: str | None) -> None:
         now = self.clock.now()
-        held = self._held(tool, args, call_id)
-        held = decision.reservation if decision is not None else held
+        held = (decision.reservation if decision is not None else "") or self._held(tool, args, call_id)
         if held:
             self.state.store.release(held, now=now, failed=True)
         if self.accounts.uses_trace:
@@ -175,6 +182,11 @@ class Ledger:
 
             note = outcome_note(tool, args, ok=False, at=now, call_id=call_id)
             self.state.store.remember(Note(self.session, note, KEEP), now=now)
+
+    def succeeded(self, tool: str, args: Any, *, call_id: str | None, reservation: str) -> bool:
+        """A call ran, and there is no result to be checked."""
+        held = reservation or self._held(tool, args, call_id)
+        return bool(held) and bool(self.state.store.commit(held, now=self.clock.now()))
 
     def release(self, decision: Decision) -> bool:
         return bool(self.state.store.release(decision.reservation, now=self.clock.now()))

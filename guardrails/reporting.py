@@ -27,6 +27,7 @@ def decided(guard: Guard, event: Mapping[str, Any], now: int | None) -> Decision
     session = Session(
         guard, principal=event.get("principal"), agent=event.get("agent"), id=session_of(event).get("id")
     )
+    session.ledger.tracks = True
     at = time_of(event)
     moment = at if at is not None else now
     if moment is not None:
@@ -66,7 +67,9 @@ def _outcome(session: Session, event: dict[str, Any]) -> Decision:
     plain = Decision(Outcome.ALLOW, session.guard.digest)
     held = plain.holding(event.get("reservation", ""))
     if outcome == "ok":
-        session.settle(held)
+        session.ledger.succeeded(
+            event["tool"], event.get("args", {}), call_id=event.get("call_id"), reservation=held.reservation
+        )
     elif outcome == "failed":
         session.failed(event["tool"], event.get("args", {}), decision=held, call_id=event.get("call_id"))
     else:

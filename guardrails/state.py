@@ -46,6 +46,7 @@ class State:
         self.staleness = 0.0 if strict_halts else STALENESS
         self._switch: KillSwitch | None = None
         self.health = Health()
+        self.reservations = Reservations()
 
     @property
     def url(self) -> str:
@@ -97,7 +98,7 @@ class State:
         if self._prices is None or (
             not isinstance(self._prices, str) and not hasattr(self._prices, "__fspath__")
         ):
-            return self._prices  # type: ignore[return-value]  # a table, or none
+            return self._prices
         from guardrails.runtime.prices import read_prices
 
         self._prices = read_prices(self._prices)
@@ -125,6 +126,29 @@ class State:
     def close(self) -> None:
         if self._store is not None:
             self._store.close()
+
+
+class Reservations:
+    """Which reservation a call has whose outcome is waited for, by session and call.
+
+    At most `most`; beyond them the oldest is left to run out, or stays charged.
+    """
+
+    def __init__(self, most: int = 10_000) -> None:
+        self._most = most
+        self._open: dict[tuple[str, str], str] = {}
+
+    def keep(self, session: str, call: str, reservation: str) -> None:
+        while len(self._open) >= self._most:
+            self._open.pop(next(iter(self._open)), None)
+        self._open[session, call] = reservation
+
+    def take(self, session: str, call: str) -> str:
+        """The reservation of a call, which is then no longer waited for; empty when there is none."""
+        return self._open.pop((session, call), "")
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
 
 
 class Health:

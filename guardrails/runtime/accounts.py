@@ -69,6 +69,15 @@ class Wanted:
         self.demands += demands
         self.meters += [meter] * len(demands)
 
+    def order(self) -> None:
+        """By counter, so that it means nothing in which order the policy asks (law L1)."""
+        if len(self.demands) > 1:
+            both = sorted(zip(self.demands, self.meters, strict=True), key=lambda pair: pair[0].counter)
+            self.demands, self.meters = [d for d, _ in both], [m for _, m in both]
+        if len(self.gates) > 1:
+            pairs = sorted(zip(self.gates, self.fuses, strict=True), key=lambda pair: pair[0].key)
+            self.gates, self.fuses = [g for g, _ in pairs], [f for _, f in pairs]
+
 
 def owner_of(judged: Judged, meter: Meter | Fuse) -> int:
     """The statement of a unit that a meter belongs to."""
@@ -81,6 +90,7 @@ def wanted_by(judged: Judged, session: str, *, shadow: bool = False) -> Wanted:
     for claim in judged.claims or ():
         if judged.unit.meters[claim[0]].shadow == shadow:
             wanted.add(judged, claim, session)
+    wanted.order()
     return wanted
 
 
@@ -183,7 +193,7 @@ class Accounts:
         if isinstance(answer, Moved):
             return None
         if not isinstance(answer, Granted):
-            return refusal(self.engine, judged, wanted, answer)
+            return (yield from self._full(judged, wanted, event, answer))
         plain = yield from self._shadowed(judged, event, plain)
         return plain.holding(answer.reservation if wanted else "", warnings_of(judged, wanted, answer))
 
@@ -205,21 +215,37 @@ class Accounts:
         self, judged: Judged, wanted: Wanted, event: Event, plain: Decision
     ) -> Generator[Request, Any, Decision]:
         """Whether a call that needs approval would fit now; nothing is charged for it yet."""
-        if not wanted:
-            return plain
         try:
-            fills = (yield ("fill", (wanted.demands,), {"now": event.now})) if wanted.demands else ()
-            gauges = (yield ("gauges", (wanted.gates,), {"now": event.now})) if wanted.gates else ()
+            full = yield from self._what_is_full(wanted, event)
         except Unavailable as error:
             return self._without_store(judged, wanted, event, error)
-        for index, gauge in enumerate(gauges):
-            if gauge.state == "open":
-                return refusal(self.engine, judged, wanted, Shut(index, gauge.retry_after))
-        for index, (demand, fill) in enumerate(zip(wanted.demands, fills, strict=True)):
-            if fill.used + demand.amount > demand.limit or (demand.left and fill.used >= demand.limit):
-                used = tuple(each.used for each in fills[: index + 1])
-                return refusal(self.engine, judged, wanted, Refused(index, None, used))
-        return plain
+        return refusal(self.engine, judged, wanted, full[0], full) if full else plain
+
+    def _full(
+        self, judged: Judged, wanted: Wanted, event: Event, answer: Refused | Shut
+    ) -> Generator[Request, Any, Decision]:
+        """A refusal names all that is full, not only what the store came to first."""
+        full: list[Refused | Shut] = []
+        if len(wanted.demands) + len(wanted.gates) > 1:
+            try:
+                full = yield from self._what_is_full(wanted, event)
+            except Unavailable:
+                full = []
+        return refusal(self.engine, judged, wanted, answer, full)
+
+    def _what_is_full(self, wanted: Wanted, event: Event) -> Generator[Request, Any, list[Refused | Shut]]:
+        fills = (yield ("fill", (wanted.demands,), {"now": event.now})) if wanted.demands else ()
+        gauges = (yield ("gauges", (wanted.gates,), {"now": event.now})) if wanted.gates else ()
+        full: list[Refused | Shut] = [
+            Shut(index, gauge.retry_after) for index, gauge in enumerate(gauges) if gauge.state == "open"
+        ]
+        used = tuple([each.used for each in fills])
+        full += [
+            Refused(index, None, used)
+            for index, (demand, fill) in enumerate(zip(wanted.demands, fills, strict=True))
+            if fill.used + demand.amount > demand.limit or (demand.left and fill.used >= demand.limit)
+        ]
+        return full
 
     def _shadowed(self, judged: Judged, event: Event, plain: Decision) -> Generator[Request, Any, Decision]:
         """Limits in shadow count on their own, one by one, and only say what they would have done."""

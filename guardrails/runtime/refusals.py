@@ -8,6 +8,7 @@ from guardrails.stores.breakers import Shut
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
     from guardrails.model import Decision
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
 UNITS = (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1))
 
 
-def refusal(engine: Engine, judged: Judged, wanted: Wanted, answer: Refused | Shut) -> Decision:
-    """The decision on an event that does not fit."""
-    meter: Any = wanted.fuses[answer.index] if isinstance(answer, Shut) else wanted.meters[answer.index]
-    decision = engine.conclude(judged, 1 << meter.bit).about(())
+def refusal(
+    engine: Engine, judged: Judged, wanted: Wanted, answer: Refused | Shut, others: Sequence[Refused | Shut] = ()
+) -> Decision:  # fmt: skip
+    """The decision on an event that does not fit: because of `answer`, and of `others` as well."""
+    meter = _asked(wanted, answer)
+    bits = 0
+    for each in (answer, *others):
+        bits |= 1 << _asked(wanted, each).bit
+    decision = engine.conclude(judged, bits).about(())
     seconds = None if answer.retry_after is None else answer.retry_after / 1_000_000
 
     def explained(decided: Decision) -> Denial:
@@ -37,6 +43,11 @@ def refusal(engine: Engine, judged: Judged, wanted: Wanted, answer: Refused | Sh
 
     decision._denial = explained
     return decision
+
+
+def _asked(wanted: Wanted, answer: Refused | Shut) -> Any:
+    """The meter or fuse that an answer is about."""
+    return wanted.fuses[answer.index] if isinstance(answer, Shut) else wanted.meters[answer.index]
 
 
 def _shut(effect: Any) -> str:

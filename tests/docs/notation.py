@@ -18,8 +18,11 @@ from typing import Any
 
 from guardrails import Decision, Guard, PolicyError
 
-POINTS = {"call": "args", "result": "result", "input": "text", "output": "text"}
-_WORDS = {"as": "principal", "from": "agent", "with": "args", "at": "time"}
+POINTS = {"call": "args", "result": "result", "input": "text", "output": "text", "failed": "args"}
+_WORDS = {"as": "principal", "from": "agent", "with": "args", "at": "time", "in": "session"}
+START = 1_795_262_400_000_000
+"""When an event happens that does not say: 2026-11-21 12:00 UTC."""
+
 _DECODER = json.JSONDecoder()
 
 
@@ -38,19 +41,25 @@ def outcome_of(guard: Guard, line: str) -> tuple[Expectation, Expectation]:
     """Expected and actual, of a line of a `guard-check` block."""
     event, _, wanted = line.rpartition(" => ")
     expected = _expectation(wanted)
-    return expected, _summary(guard.decide(event_of(event.strip())), expected)
+    return expected, _summary(guard.decide(event_of(event.strip()), now=START), expected)
 
 
 def event_of(text: str) -> dict[str, Any]:
-    """`call NAME ARGS as PRINCIPAL from AGENT at TIME`, as the event it is."""
+    """`call NAME ARGS as PRINCIPAL from AGENT in SESSION at TIME`, as the event it is."""
     kind, _, rest = text.partition(" ")
     event: dict[str, Any] = {"type": kind}
-    if kind in ("call", "result"):
+    if kind in ("call", "result", "failed"):
         event["tool"], rest = _tool(rest)
-    event[POINTS[kind]], rest = _value(rest)
+    if kind == "failed":
+        event |= {"type": "outcome", "outcome": "failed"}
+    if kind == "usage":
+        used, rest = _value(rest)
+        event |= used
+    else:
+        event[POINTS[kind]], rest = _value(rest)
     while rest:
         word, _, rest = rest.partition(" ")
-        event[_WORDS[word]], rest = _value(rest)
+        event[_WORDS[word]], rest = _tool(rest) if word == "in" else _value(rest)
     return event
 
 
