@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from guardrails.errors import Unavailable
 from guardrails.redaction.methods import strictest
-from guardrails.redaction.overlaps import Found
+from guardrails.redaction.overlaps import Found, Window
 from guardrails.redaction.placeholders import Forms
 
 TYPE_CHECKING = False
@@ -33,30 +33,67 @@ class Finder:
         self.hold = max((self._forms.longest, *(detector.hold for detector in detectors)))
         self.left = max((self._forms.longest, *(detector.left for detector in detectors)))
 
-    def find(self, text: str, context: Sequence[str], start: int = 0) -> list[Found]:
-        """The matches that begin at `start` or later, by their starts. Raises `EvaluationError`."""
-        found = [
-            each
-            for detector, rules in self._asked
-            for match in matches_of(detector, text, context, start)
-            if match.start < match.end and (each := _found(match, detector, rules)) is not None
-        ]
-        kept = [each for each in found if not self._forms.inside(text, each.start, each.end)]
-        return sorted(kept, key=lambda each: (each.start, each.order))
+    def find(self, window: Window, context: Sequence[str], known: Known, upto: int) -> list[Found]:
+        """The matches that begin before `upto` and are not `known`, which they are from now on; by their
+        starts. Raises `EvaluationError`."""
+        found: list[Found] = []
+        for number, (detector, rules) in enumerate(self._asked):
+            start = known.start(number) - window.start
+            for match in matches_of(detector, window.text, context, start):
+                if match.start < match.end and match.start + window.start < upto:
+                    if hasattr(detector, "find_from"):
+                        known.ends[number] = match.end + window.start
+                    found += self._wanted(match, detector, rules, window)
+        known.offset = upto
+        return sorted(found, key=lambda each: (each.start, each.order))
 
-    def settled(self, text: str) -> int:
-        """Up to where `text` is settled for all. Raises `Unavailable` for a detector that keeps back more
+    def find_all(self, text: str, context: Sequence[str]) -> list[Found]:
+        """The matches in a whole text."""
+        return self.find(Window(text), context, self.known(), len(text))
+
+    def known(self) -> Known:
+        """What is known of a text before it is read."""
+        return Known(len(self._asked))
+
+    def settled(self, window: Window, known: Known) -> int:
+        """Up to where a text is settled for all. Raises `Unavailable` for a detector that keeps back more
         than it says."""
-        upto = self._forms.settled(text)
-        for detector, _ in self._asked:
-            settled = detector.settled(text)
-            if len(text) - settled > detector.hold:
+        upto = window.start + self._forms.settled(window.text)
+        for number, (detector, _) in enumerate(self._asked):
+            start = known.start(number)
+            settled = max(start, window.start + settled_by(detector, window.text, start - window.start))
+            if window.end - settled > detector.hold:
                 raise Unavailable(
-                    f"detector `{detector.name}` keeps back {len(text) - settled:,} characters of a stream, "
+                    f"detector `{detector.name}` keeps back {window.end - settled:,} characters of a stream, "
                     f"more than its {detector.hold:,}"
                 )
             upto = min(upto, settled)
-        return upto
+        return max(upto, known.offset)
+
+    def _wanted(self, match: Match, detector: Detector, rules: list[Rule], window: Window) -> list[Found]:
+        """The match, unless no rule asks for its entity or it is a part of a placeholder."""
+        methods: list[Method] = [rule.method for rule in rules if rule.wants(match.entity)]
+        if not methods or self._forms.inside(window.text, match.start, match.end):
+            return []
+        is_cut = match.end - match.start >= detector.hold
+        run: str = getattr(detector, "run", "") if is_cut else ""
+        start, end, method = match.start + window.start, match.end + window.start, strictest(methods)
+        return [Found(start, end, match.entity, score=match.score, method=method, run=run)]
+
+
+class Known:
+    """What of a text that grows has been found: all matches that begin before `offset`. `ends`: where
+    the last one ended, for each detector that goes on from there."""
+
+    __slots__ = ("ends", "offset")
+
+    def __init__(self, detectors: int) -> None:
+        self.offset = 0
+        self.ends = [0] * detectors
+
+    def start(self, detector: int) -> int:
+        """From where on a detector may find something new."""
+        return max(self.offset, self.ends[detector])
 
 
 def matches_of(detector: Detector, text: str, context: Sequence[str], start: int) -> list[Match]:
@@ -69,18 +106,16 @@ def matches_of(detector: Detector, text: str, context: Sequence[str], start: int
     return [match for match in detector.find(text, context) if match.start >= start]
 
 
+def settled_by(detector: Detector, text: str, start: int) -> int:
+    """Up to where `text` is settled; `settled_from(text, start)` is to `settled` what `find_from` is to `find`."""
+    settled_from = getattr(detector, "settled_from", None)
+    settled: int = detector.settled(text) if settled_from is None else settled_from(text, start)
+    return settled
+
+
 def _by_detector(rules: Sequence[Rule]) -> list[tuple[Detector, list[Rule]]]:
     by_identity: dict[int, tuple[Detector, list[Rule]]] = {}
     for rule in rules:
         if rule.detector is not None:
             by_identity.setdefault(id(rule.detector), (rule.detector, []))[1].append(rule)
     return list(by_identity.values())
-
-
-def _found(match: Match, detector: Detector, rules: list[Rule]) -> Found | None:
-    methods: list[Method] = [rule.method for rule in rules if rule.wants(match.entity)]
-    if not methods:
-        return None
-    is_cut = match.end - match.start >= detector.hold
-    run: str = getattr(detector, "run", "") if is_cut else ""
-    return Found(match.start, match.end, match.entity, score=match.score, method=strictest(methods), run=run)

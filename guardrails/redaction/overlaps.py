@@ -41,12 +41,6 @@ class Found(Value):
         """Least names a stretch."""
         return (-self.score, self.start - self.end, self.start, self.entity)
 
-    def moved(self, by: int) -> Found:
-        """The same match in a text that has `by` more characters in front."""
-        return Found(
-            self.start + by, self.end + by, self.entity, score=self.score, method=self.method, run=self.run
-        )
-
 
 class Stretch:
     """`[start, end)` of a text, the match that names it and how it is replaced. `open_run`: it goes on for as

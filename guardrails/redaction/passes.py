@@ -47,7 +47,7 @@ class Passes:
 
     def find(self, text: str, context: Sequence[str]) -> list[Found]:
         """What the first pass would redact."""
-        return self._finders[0].find(text, context)
+        return self._finders[0].find_all(text, context)
 
 
 class Chain:
@@ -91,7 +91,7 @@ class Pass:
         self._counts = counts
         self._joining = Joining()
         self._window = Window("", complete=False)
-        self._known = 0
+        self._known = finder.known()
         self._done = 0
         self._seen = 0
 
@@ -105,20 +105,13 @@ class Pass:
         if not is_last and window.end - self._seen <= (self.pending - _SMALL) >> 4:
             return ""
         self._seen = window.end
-        upto = window.end if is_last else max(self._known, window.start + self._finder.settled(window.text))
-        complete = self._joining.take(self._found(upto), window, upto)
-        self._known = upto
+        upto = window.end if is_last else self._finder.settled(window, self._known)
+        found = self._finder.find(window, self._context, self._known, upto)
+        complete = self._joining.take(found, window, upto)
         pieces = [part for stretch in complete for part in self._replaced(stretch)]
         pieces += self._let_go(upto)
         self._forget()
         return "".join(pieces)
-
-    def _found(self, upto: int) -> list[Found]:
-        """The matches that begin before `upto` and were not taken before."""
-        window = self._window
-        found = self._finder.find(window.text, self._context, self._known - window.start)
-        moved = [each.moved(window.start) for each in found] if window.start else found
-        return [each for each in moved if each.start < upto]
 
     def _let_go(self, upto: int) -> list[str]:
         """The plain text before what is still open; of a run that is longer than LONG, what stands for it."""
@@ -154,7 +147,7 @@ class Pass:
         return self._writer.match(method, entity, text)
 
     def _forget(self) -> None:
-        keep = max(0, min(self._done, self._known) - self._finder.left)
+        keep = max(0, min(self._done, self._known.offset) - self._finder.left)
         if keep > self._window.start:
             text = self._window.part(keep, self._window.end)
             self._window = Window(text, keep, complete=False)
