@@ -312,7 +312,7 @@ class Ahead:
         self.joining: set[str] = set()
 
     def asked(self, row: Row) -> int:
-        return self.units + len(self.joining) * row.unit
+        return self.units + int(len(self.joining) * row.unit)
 
     def with_demand(self, row: Row, demand: Demand) -> int:
         """Units that the counter gets with those demands and `demand`."""
