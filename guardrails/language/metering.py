@@ -157,7 +157,8 @@ def _ceilings(typer: Typer, effect: syntax.Limit, kind: t.Type, scope: Scope) ->
             return None
         found.append(Ceiling(value, _window(window, value, effect.measure)))
     if effect.burst is not None:
-        smooth = _burst(typer, effect, found[0], scope)
+        paced = next((each for each in found if each.window != SESSION_WINDOW), found[0])
+        smooth = _burst(typer, effect, paced, scope)
         if smooth is None:
             return None
         found.append(smooth)
