@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from guardrails.redaction.placeholders import Writer
 
 
+WHOLE = 4_096
+"""Characters; see `Finder.judged_whole`."""
+
+
 class Finder:
     """What the detectors of `rules` find. `hold` and `left`: the most characters that are kept back, and kept
     of what was let go, for them to judge a text that is still growing."""
@@ -54,6 +58,13 @@ class Finder:
     def known(self) -> Known:
         """What is known of a text before it is read."""
         return Known(len(self._asked))
+
+    def judged_whole(self, context: Sequence[str]) -> int:
+        """Up to which length a text with this context is judged as a whole, such as the value of a field that
+        is called a password. A detector says so by `judged_whole(context)`; of one that does not, up to WHOLE
+        is assumed."""
+        asked = [getattr(detector, "judged_whole", _judged_whole) for detector, _ in self._asked]
+        return max((judged(context) for judged in asked), default=0) if context else 0
 
     def settled(self, window: Window, known: Known) -> int:
         """Up to where a text is settled for all. Raises `Unavailable` for a detector that keeps back more
@@ -119,3 +130,7 @@ def _by_detector(rules: Sequence[Rule]) -> list[tuple[Detector, list[Rule]]]:
         if rule.detector is not None:
             by_identity.setdefault(id(rule.detector), (rule.detector, []))[1].append(rule)
     return list(by_identity.values())
+
+
+def _judged_whole(context: Sequence[str]) -> int:
+    return WHOLE

@@ -80,6 +80,7 @@ class Pass:
         "_joining",
         "_known",
         "_seen",
+        "_whole",
         "_window",
         "_writer",
     )
@@ -94,6 +95,7 @@ class Pass:
         self._known = finder.known()
         self._done = 0
         self._seen = 0
+        self._whole = finder.judged_whole(context)
 
     @property
     def pending(self) -> int:
@@ -102,7 +104,9 @@ class Pass:
     def feed(self, piece: str, *, is_last: bool = False) -> str:
         """What can be let go by now."""
         window = self._window = Window(self._window.text + piece, self._window.start, complete=is_last)
-        if not is_last and window.end - self._seen <= (self.pending - _SMALL) >> 4:
+        if not is_last and (
+            window.end <= self._whole or window.end - self._seen <= (self.pending - _SMALL) >> 4
+        ):
             return ""
         self._seen = window.end
         upto = window.end if is_last else self._finder.settled(window, self._known)

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from guardrails.detectors.matches import Match
 
 
-class Runs:
+class Local:
+    """What stands far away never matters to these detectors, nor does a text as a whole."""
+
+    def judged_whole(self, context: Sequence[str]) -> int:
+        return 0
+
+
+class Runs(Local):
     """Maximal runs of `least` or more characters of a class, up to `most`: what is longer is no match."""
 
     def __init__(self, entity: str, characters: str, least: int, most: int, score: float = 0.5) -> None:
@@ -34,7 +41,7 @@ class Runs:
         return len(text) - (kept if kept <= self._most else 0)
 
 
-class Mails:
+class Mails(Local):
     """`name@host.tld`, each part at most 20 letters, digits or dots."""
 
     name = "mails"
@@ -52,7 +59,7 @@ class Mails:
         return len(text) - len(tail) + start
 
 
-class Keys:
+class Keys(Local):
     """`BEGIN` and all letters of a body behind it, which may go on for ever: cut at `hold`, from where on a
     run of the same characters belongs to it."""
 
@@ -78,8 +85,24 @@ class Keys:
         return len(text) - begun
 
 
+class Named:
+    """A text of at most 100 characters under a key with `secret` in it, as a whole."""
+
+    name = "named"
+    hold = 1
+    left = 0
+
+    def find(self, text: str, context: Sequence[str] = ()) -> list[Match]:
+        is_named = any("secret" in key for key in context) and len(text) <= 100
+        return [Match(0, len(text), "SECRET", 0.8)] if is_named else []
+
+    def settled(self, text: str) -> int:
+        return len(text)
+
+
 DIGITS = Runs("NUMBER", "0-9", 6, 19)
 CARDS = Runs("CREDIT_CARD", "0-9", 13, 16, 0.6)
 WORDS = Runs("WORD", "a-z0-9", 4, 9, 0.4)
 MAILS = Mails()
 KEYS = Keys()
+NAMED = Named()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from detectors import CARDS, DIGITS, KEYS, MAILS
+from detectors import CARDS, DIGITS, KEYS, MAILS, NAMED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import cuts, methods, pieces_of, redactor, texts
@@ -16,14 +16,16 @@ from guardrails.redaction.methods import DROP, MASK, TOKEN, Rule, last, replace
 from guardrails.redaction.overlaps import LONG
 from guardrails.redaction.streams import redacted_pieces
 
-names = st.sampled_from(["a", "b", "card", "phone_number", "bob@x.com", "jim@x.com", "[REDACTED]", "", "ü"])
+names = st.sampled_from(
+    ["a", "b", "card", "phone_number", "secret", "bob@x.com", "jim@x.com", "[REDACTED]", ""]
+)
 numbers = st.sampled_from([0, -1, 1.5, 4111111111111111, 123456, 4111111111111111.0, 1e300])
 leaves = st.one_of(texts, numbers, st.booleans(), st.none())
 values = st.recursive(
     leaves, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(names, inner, max_size=4))
 )
 paths = st.lists(st.sampled_from(["a", "b", "*", "card"]), max_size=3).map(tuple)
-detectors = st.sampled_from([None, DIGITS, CARDS, MAILS, KEYS])
+detectors = st.sampled_from([None, DIGITS, CARDS, MAILS, KEYS, NAMED])
 rules = st.lists(
     st.builds(lambda detector, method, path: Rule(detector, method, path=path), detectors, methods, paths),
     max_size=5,
@@ -69,7 +71,7 @@ REFUSED = (
 def test_what_is_no_json_is_refused(text, size):
     with pytest.raises(JsonError):
         parse_json(text)
-    with pytest.raises(WrongType, match="JSON|comes twice"):
+    with pytest.raises(WrongType, match=r"JSON|comes twice"):
         streamed([], text, [size])
 
 
@@ -119,6 +121,14 @@ def test_a_denied_document_is_closed_to_valid_json(fed, joined):
 def test_a_document_denied_anywhere_is_valid_json(value, some, cut):
     stream = redactor(some).json_stream()
     parse_json(stream.feed(json.dumps(value)[:cut]) + stream.close_denied('it "ends"'))
+
+
+@pytest.mark.parametrize("length", [1, 99, 100, 101, 5_000])
+def test_what_a_key_says_of_a_text_as_a_whole_holds_for_a_stream(length):
+    text = json.dumps({"my_secret": "x" * length})
+    whole = redactor([Rule(NAMED, MASK)]).redact(json.loads(text)).value
+    assert streamed([Rule(NAMED, MASK)], text, [3])[0] == whole
+    assert (whole == {"my_secret": "[REDACTED]"}) == (length <= 100)
 
 
 def test_dropped_values_leave_no_trace():
