@@ -478,4 +478,19 @@ MEANING: Final[dict[str, tuple[str, str]]] = {
         **Prefer.** A last row such as `above: deny because "..."`.
         """,
     ),
+    "counter-lost": (
+        "G076",
+        """A limit that forgets what it has counted.
+
+        **What.** `guard lint --against OLD` compares a policy with the one in force: a limit, budget or breaker
+        has another label, another `by` or another window than there.
+
+        **Why.** A store knows a counter by these three. Under another name it begins at nothing, so whoever has
+        used up a limit gets all of it once more.
+
+        **Avoid.** Renaming `daily: limit 3 per 1d` to `per_day: limit 3 per 1d`.
+
+        **Prefer.** `per_day: limit 3 per 1d was daily`, which takes the counter over.
+        """,
+    ),
 }

@@ -14,6 +14,7 @@ from typing import Any
 
 from guardrails.diagnostics import Diagnostic, in_order
 from guardrails.lint.configuration import Config, find_config
+from guardrails.lint.counters import lost_counters
 from guardrails.lint.pages import code_of
 from guardrails.lint.policy import Policy, Stated
 from guardrails.lint.registry import LintRule, all_rules
@@ -38,13 +39,17 @@ def lint_files(
     config: Config | None = None,
     functions: Mapping[str, HostFunction] | None = None,
     read: Read = read_file,
+    against: Sequence[str] = (),
 ) -> LintReport:
     """Everything that is wrong with the policy that these files are together, or looks wrong.
 
-    Without a `config`, the nearest `pyproject.toml` above the first file is read for one.
+    Without a `config`, the nearest `pyproject.toml` above the first file is read for one. `against` are the
+    files of the policy in force, whose counters should not be lost.
     """
     chosen = find_config(Path(paths[0]).parent if paths else Path()) if config is None else config
-    return _report(load(paths, params=params, functions=functions, read=read), chosen)
+    loaded = load(paths, params=params, functions=functions, read=read)
+    old = load(against, params=params, functions=functions, read=read) if against else None
+    return _report(loaded, chosen, old)
 
 
 def lint_text(text: str, tools: str | None = None) -> LintReport:
@@ -53,14 +58,24 @@ def lint_text(text: str, tools: str | None = None) -> LintReport:
     return _report(load(["policy.guard"], read=texts.__getitem__, tools=tools), Config())
 
 
-def _report(loaded: Loaded, config: Config) -> LintReport:
+def _report(loaded: Loaded, config: Config, old: Loaded | None = None) -> LintReport:
     sources = loaded.sources
     texts = {**sources.texts, **config.texts}
     policy = Policy(sources.units, sources.texts, sources.tools, loaded.checked)
     rules = [rule for rule in all_rules() if config.wants(rule.name)]
     found = [*config.problems, *loaded.diagnostics, *_findings(policy, rules)]
+    if old is not None:
+        found += _compared(old, loaded)
     kept = suppressed(found, policy, complete=loaded.checked is not None)
     return LintReport(tuple(in_order(_finished(kept, config))), texts)
+
+
+def _compared(old: Loaded, new: Loaded) -> Iterator[Diagnostic]:
+    """What the policy in force has counted and the new one would lose."""
+    if old.checked is None:
+        yield from (found for found in old.diagnostics if found.is_error)
+    elif new.checked is not None:
+        yield from lost_counters(old.checked, new.checked)
 
 
 def _finished(found: Iterable[Diagnostic], config: Config) -> Iterator[Diagnostic]:
