@@ -43,6 +43,7 @@ class Job:
     policies: tuple[tuple[str, ...], ...]
     params: Mapping[str, Any]
     functions: Mapping[str, HostFunction]
+    against: tuple[str, ...] = ()
 
     def run(self) -> Findings:
         """What is found. A file that another policy uses is judged there, where its parameters and names have
@@ -60,7 +61,7 @@ class Job:
         return Findings(tuple(in_order(found)), texts)
 
     def _lint(self, files: tuple[str, ...]) -> Findings:
-        report = lint_files(files, params=self.params, functions=self.functions)
+        report = lint_files(files, params=self.params, functions=self.functions, against=self.against)
         return Findings(report.diagnostics, report.texts)
 
 
@@ -80,11 +81,19 @@ class _Report:
 @click.option(
     "--together", is_flag=True, help="Take all files as one policy, as when they are loaded together."
 )
+@click.option(
+    "--against",
+    metavar="PATH",
+    type=click.Path(exists=True),
+    multiple=True,
+    help="The policy in force: warn of limits that would lose what they have counted (several files: once each).",
+)
 @param_option
 @functions_option
 def command(
     paths: tuple[str, ...],
     form: str,
+    against: tuple[str, ...],
     params: tuple[str, ...],
     modules: tuple[str, ...],
     *,
@@ -103,7 +112,7 @@ def command(
         raise usage("a file or folder to lint is needed", "such as `guard lint .`")
     files = tuple(policy_files(paths))
     policies = (files,) if together else tuple((file,) for file in files)
-    job = Job(policies, chosen(params), functions_of(modules))
+    job = Job(policies, chosen(params), functions_of(modules), against)
     findings = _fixed(job) if fix else job.run()
     _show(findings, form, fix=fix)
     serious = any(diagnostic.severity != "info" for diagnostic in findings.diagnostics)
