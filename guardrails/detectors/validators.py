@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_STEPS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
@@ -33,8 +33,8 @@ def luhn(text: str) -> bool:
     """The checksum of payment cards, IMEIs and Canadian social insurance numbers (ISO/IEC 7812-1)."""
     if not _is_number(text):
         return False
-    digits = [int(c) for c in reversed(text)]
-    return (sum(digits[::2]) + sum(_DOUBLED[d] for d in digits[1::2])) % 10 == 0
+    plain, doubled = text[-1::-2].encode(), text[-2::-2].encode().translate(_DOUBLED)
+    return (sum(plain) + sum(doubled) - 48 * len(text)) % 10 == 0
 
 
 def mod97(text: str) -> bool:

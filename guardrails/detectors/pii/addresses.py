@@ -35,6 +35,9 @@ _AFTER_HOST = re.compile(rf"(?::[0-9]{{1,5}}(?![0-9]))?(?:[/?#]{_URL_TAIL})?")
 _TRAILING = ".,;:!?'*_~"
 
 _OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|0?[0-9]?[0-9])"
+_LONGEST_IP = 46
+_OCTETS = re.compile(r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]")
+_COLONS = re.compile(":[0-9A-Fa-f]{0,4}:")
 _IPV4 = re.compile(
     rf"(?<![\w.])(?:{_OCTET}\.){{3}}{_OCTET}(?:/(?:3[0-2]|[12]?[0-9])(?![0-9]))?(?![\w]|\.[0-9])"
 )
@@ -46,6 +49,7 @@ _MAPPED = re.compile(
     r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?:/[0-9]{1,3})?(?![\w:]|\.[0-9])"
 )
 _PAIR = "[0-9A-Fa-f]{2}"
+_BYTES = re.compile(rf"{_PAIR}(?:[:\-]{_PAIR}[:\-]|{_PAIR}\.)")
 _MAC = re.compile(
     rf"(?<![\w:\-])(?:{_PAIR}([:-])(?:{_PAIR}\1){{4}}{_PAIR}(?![\w]|\1{_PAIR})"
     r"|[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}(?![\w]|\.[0-9A-Fa-f]))"
@@ -71,7 +75,7 @@ def _email_at(text: str, at: int) -> Candidate | None:
     end, score = _mail_host_end(text, at + 1)
     if not name.strip("._") or name.endswith((".", "'")) or not end:
         return None
-    return Candidate((at - len(name), end), "EMAIL_ADDRESS", (score, 1.0), "a name at a host")
+    return Candidate((at - len(name), end), "EMAIL_ADDRESS", (score, score), "a name at a host")
 
 
 def _mail_host_end(text: str, start: int) -> tuple[int, float]:
@@ -112,7 +116,7 @@ def _with_scheme(text: str) -> Iterator[Candidate]:
         rest = _AFTER_SCHEME.match(text, mark + 3) if scheme else None
         if scheme and rest:
             end = _trimmed(text, mark + 3, rest.end())
-            yield Candidate((scheme.start(), end), "URL", (0.9, 1.0), "an address with its scheme")
+            yield Candidate((scheme.start(), end), "URL", (0.9, 0.9), "an address with its scheme")
         mark = text.find("://", mark + 1)
 
 
@@ -163,14 +167,20 @@ def _opened(text: str, start: int, end: int, closing: str) -> int:
 
 def ips(text: str) -> Iterator[Candidate]:
     """IP addresses of both versions, with their prefix length."""
-    if "." in text:
-        for found in _IPV4.finditer(text):
+    for start in _OCTETS.finditer(text):
+        found = _IPV4.match(text, start.start())
+        if found:
             yield Candidate(found.span(), "IP_ADDRESS", (0.75, 0.95), "four octets")
-    if ":" in text:
-        for pattern in (_IPV6, _MAPPED):
-            for found in pattern.finditer(text):
-                if _is_version_6(found.group()):
-                    yield Candidate(found.span(), "IP_ADDRESS", (0.75, 0.95), "an address of version 6")
+    for begin in sorted({_token_start(text, mark.start()) for mark in _COLONS.finditer(text)}):
+        found = _MAPPED.match(text, begin) or _IPV6.match(text, begin)
+        if found and _is_version_6(found.group()):
+            yield Candidate(found.span(), "IP_ADDRESS", (0.75, 0.95), "an address of version 6")
+
+
+def _token_start(text: str, place: int) -> int:
+    """Where the run of hexadecimal digits and colons begins that `place` is in, if it is not too long."""
+    before = text[max(0, place - _LONGEST_IP) : place]
+    return place - (len(before) - len(before.rstrip("0123456789abcdefABCDEF:")))
 
 
 def _is_version_6(text: str) -> bool:
@@ -187,7 +197,8 @@ def _is_version_6(text: str) -> bool:
 
 def macs(text: str) -> Iterator[Candidate]:
     """Hardware addresses, but not longer chains of bytes such as fingerprints."""
-    for found in _MAC.finditer(text):
-        digits = re.sub("[:.-]", "", found.group()).upper()
-        if len(set(digits)) > 1:
-            yield Candidate(found.span(), "MAC_ADDRESS", (0.7, 0.95), "six bytes of hexadecimal digits")
+    for start in _BYTES.finditer(text):
+        found = _MAC.match(text, start.start())
+        digits = "" if not found else re.sub("[:.-]", "", found.group()).upper()
+        if found and len(set(digits)) > 1:
+            yield Candidate(found.span(), "MAC_ADDRESS", (0.8, 0.8), "six bytes of hexadecimal digits")

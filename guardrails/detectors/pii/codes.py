@@ -16,20 +16,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LICENCES = frozenset({"MEDICAL_LICENSE", "US_DRIVER_LICENSE", "US_PASSPORT"})
-"""What `licences` finds."""
+UNSPOKEN = 0.2
+"""The most that a licence or a passport scores without a word for it."""
 
 _APART = "(?<![A-Za-z0-9])"
 _IBAN_HEAD = re.compile(
     _APART + "([A-Z]{2}(?=[ ]?[0-9])|[A-Za-z]{2})[ ]?[0-9]{2}(?=[ .\\-\n]{0,3}[A-Za-z0-9])"
 )
 _WALLET = re.compile(
-    _APART + "(?:bc1[a-z0-9]{8,87}|BC1[A-Z0-9]{8,87}|[13][1-9A-HJ-NP-Za-km-z]{25,34})(?![A-Za-z0-9])"
+    "(?=[13bB])(?<![A-Za-z0-9])(?:bc1[a-z0-9]{8,87}|BC1[A-Z0-9]{8,87}|[13][1-9A-HJ-NP-Za-km-z]{25,34})(?![A-Za-z0-9])"
 )
-_ETHER = re.compile(_APART + "0x[0-9a-fA-F]{40}(?![A-Za-z0-9])")
-_DEA = re.compile(_APART + "[ABCDEFGHJKLMPRSTUX][A-Z9][0-9]{7}(?![A-Za-z0-9])", re.IGNORECASE)
+_ETHER = re.compile("0x[0-9a-fA-F]{40}(?![A-Za-z0-9])")
+_DEA = re.compile("[ABCDEFGHJKLMPRSTUXabcdefghjklmprstux][A-Za-z9][0-9]{7}(?![A-Za-z0-9])")
 _UUID = re.compile(
-    _APART + "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}(?![A-Za-z0-9])"
+    "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}(?![A-Za-z0-9])"
 )
 _PASSPORT = re.compile(_APART + "[A-Z][0-9]{8}(?![A-Za-z0-9])", re.IGNORECASE)
 _LICENCE = re.compile(
@@ -43,7 +43,7 @@ _LICENCE = re.compile(
 def ibans(text: str) -> Iterator[Candidate]:
     """Account numbers of the length that their country uses."""
     for head in _IBAN_HEAD.finditer(text):
-        length = IBAN_LENGTHS.get(head.group(1).upper())
+        length = IBAN_LENGTHS.get(head.group(1).upper()) if _is_apart(text, head.start()) else None
         found = _account(length).match(text, head.start()) if length else None
         if found and _is_account(found.group()):
             yield Candidate(found.span(), "IBAN_CODE", (1.0, 1.0), "its country's length, checksum holds")
@@ -66,26 +66,40 @@ def wallets(text: str) -> Iterator[Candidate]:
         check = bech32 if found.group()[:1] in "bB" else base58check
         if check(found.group()):
             yield Candidate(found.span(), "CRYPTO", (1.0, 1.0), "a Bitcoin address, checksum holds")
-    for found in _ETHER.finditer(text):
+    for found in filter(lambda found: _is_apart(text, found.start()), _ETHER.finditer(text)):
         yield Candidate(found.span(), "CRYPTO", (0.6, 0.9), "forty hexadecimal digits after 0x")
 
 
 def uuids(text: str) -> Iterator[Candidate]:
     """Universally unique identifiers of a version in use."""
     for found in _UUID.finditer(text):
-        if uuid(found.group()):
-            yield Candidate(found.span(), "UUID", (0.6, 0.85), "a UUID of a version in use")
+        if _is_apart(text, found.start()) and uuid(found.group()):
+            yield Candidate(found.span(), "UUID", (0.7, 0.7), "a UUID of a version in use")
 
 
-def licences(text: str) -> Iterator[Candidate]:
-    """Registrations to prescribe, driving licences and passports: the last two after words for them only."""
+def registrations(text: str) -> Iterator[Candidate]:
+    """Registrations to prescribe controlled substances."""
     for found in _DEA.finditer(text):
-        if dea(found.group()):
+        if _is_apart(text, found.start()) and dea(found.group()):
             alone = 0.6 if found.group().isupper() else 0.3
             yield Candidate(found.span(), "MEDICAL_LICENSE", (alone, 0.95), "checksum holds")
+
+
+def passports(text: str) -> Iterator[Candidate]:
+    """A letter and eight digits: a passport only after a word for one."""
     for found in _PASSPORT.finditer(text):
         yield Candidate(
             found.span(), "US_PASSPORT", (0.1, 0.65), "a letter and eight digits after words for it"
         )
+
+
+def licences(text: str) -> Iterator[Candidate]:
+    """What a state may print on a driving licence: one only after a word for one."""
     for found in _LICENCE.finditer(text):
-        yield Candidate(found.span(), "US_DRIVER_LICENSE", (0.2, 0.65), "a state's shape after words for it")
+        yield Candidate(found.span(), "US_DRIVER_LICENSE", (UNSPOKEN, 0.65), "a state's shape after words for it")
+
+
+def _is_apart(text: str, start: int) -> bool:
+    """Whether no letter or digit of ASCII stands right before `start`."""
+    before = text[max(0, start - 1) : start]
+    return not (before.isalnum() and before.isascii())

@@ -31,10 +31,13 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z][^\W\d_A-Z']*|sha1|sha256|
 class Context:
     """The words around the matches of one text. `given` are words that the text does not contain itself."""
 
-    __slots__ = ("_given", "_text")
+    __slots__ = ("_given", "_lower", "_start", "_text", "_words")
 
     def __init__(self, text: str, given: Sequence[str] = ()) -> None:
         self._text = text
+        self._lower = ""
+        self._start = -1
+        self._words: list[str] = []
         self._given = [word for name in given for word in words(name)]
 
     def verdict(self, start: int, entity: str, against: frozenset[str]) -> int:
@@ -49,6 +52,11 @@ class Context:
             return 1
         return -1 if not against.isdisjoint(self._given[-NEAR:]) else 0
 
+    def could_speak_for(self, entity: str) -> bool:
+        """Whether a word for the entity is anywhere in the text or came with it."""
+        self._lower = self._lower or " ".join([*self._given, self._text.lower()])
+        return any(word in self._lower for word in WORDS_FOR[entity])
+
     def mentions(self, start: int, phrases: Sequence[str]) -> bool:
         """Whether one of `phrases`, in lower case, stands before `start` or came with the text."""
         near = " ".join([*self._given, *self.before(start)])
@@ -56,6 +64,11 @@ class Context:
 
     def before(self, start: int) -> list[str]:
         """The words of the same clause before `start`, in lower case, names of fields taken apart."""
+        if start != self._start:
+            self._start, self._words = start, self._read(start)
+        return self._words
+
+    def _read(self, start: int) -> list[str]:
         left = self._text[max(0, start - REACH) : start]
         cut = 0
         for found in _CLAUSE.finditer(left):

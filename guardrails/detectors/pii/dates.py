@@ -26,6 +26,7 @@ _TIME = r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:[.,][0-9]{1,9})?)?
 _BEFORE = r"(?<![\w])(?<![0-9][.\-/])"
 _AFTER = r"(?![\w])(?![.\-/][0-9])"
 
+_START = re.compile(r"[0-9]{1,4}[./\-][0-9]")
 _DIGITS = re.compile(
     rf"{_BEFORE}(?:(?P<iso>{_YEAR}-{_MONTH}-{_DAY}(?:{_TIME})?)|(?P<slash>{_YEAR}/{_MONTH}/{_DAY})"
     rf"|(?P<numeric>(?:{_MONTH}/{_DAY}|{_DAY}/{_MONTH})/(?:{_YEAR}|[0-9]{{2}}))"
@@ -47,8 +48,10 @@ _SCORES = {
 
 def dates(text: str) -> Iterator[Candidate]:
     """Calendar dates in digits, with the time of day where it follows as ISO 8601 has it."""
-    for found in _DIGITS.finditer(text):
-        yield Candidate(found.span(), "DATE_TIME", _SCORES[found.lastgroup or "iso"], "a calendar date")
+    for start in _START.finditer(text):
+        found = _DIGITS.match(text, start.start())
+        if found:
+            yield Candidate(found.span(), "DATE_TIME", _SCORES[found.lastgroup or "iso"], "a calendar date")
 
 
 def worded_dates(text: str) -> Iterator[Candidate]:

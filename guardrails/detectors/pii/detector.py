@@ -36,11 +36,16 @@ RECOGNISERS: tuple[tuple[str, Scan, frozenset[str]], ...] = (
     (prefilter.IBAN, codes.ibans, frozenset({"IBAN_CODE"})),
     (prefilter.WALLET, codes.wallets, frozenset({"CRYPTO"})),
     (prefilter.UUID, codes.uuids, frozenset({"UUID"})),
-    (prefilter.LICENCE, codes.licences, codes.LICENCES),
+    (prefilter.LICENCE, codes.registrations, frozenset({"MEDICAL_LICENSE"})),
+    (prefilter.LICENCE, codes.passports, frozenset({"US_PASSPORT"})),
+    (prefilter.LICENCE, codes.licences, frozenset({"US_DRIVER_LICENSE"})),
     (prefilter.DATE, dates.dates, frozenset({"DATE_TIME"})),
     (prefilter.MONTH, dates.worded_dates, frozenset({"DATE_TIME"})),
 )
 """Family of the prefilter, recogniser, and what it finds."""
+
+SPOKEN_FOR: dict[Scan, str] = {codes.passports: "US_PASSPORT", codes.licences: "US_DRIVER_LICENSE"}
+"""Recognisers that find nothing by themselves: without a word for their entity they need not run."""
 
 
 class PiiDetector:
@@ -103,7 +108,7 @@ class PiiDetector:
 
     def _candidates(self, text: str, families: frozenset[str], around: Context) -> Iterator[Candidate]:
         for family, scan in self._scans:
-            if family in families:
+            if family in families and self._could_find(scan, around):
                 yield from (one for one in scan(text) if one.entity in self._entities)
         for own in self._own:
             yield from own(text, around)
@@ -111,6 +116,10 @@ class PiiDetector:
             from guardrails.detectors.presidio_regions import regional
 
             yield from regional(text, self._regions, self._language, around)
+
+    def _could_find(self, scan: Scan, around: Context) -> bool:
+        entity = SPOKEN_FOR.get(scan)
+        return entity is None or self._threshold <= codes.UNSPOKEN or around.could_speak_for(entity)
 
     def _named(self, text: str) -> list[Match]:
         from guardrails.detectors.presidio_names import names

@@ -37,7 +37,7 @@ def judged(candidates: Iterable[Candidate], context: Context, threshold: float) 
 
 def score_of(candidate: Candidate, context: Context) -> float:
     """The score of a candidate in its place."""
-    if candidate.alone >= candidate.supported:
+    if candidate.alone >= min(CERTAIN, candidate.supported):
         return candidate.alone
     verdict = context.verdict(
         candidate.start, candidate.entity, AGAINST_FOR.get(candidate.entity, frozenset())

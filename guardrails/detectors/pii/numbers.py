@@ -111,51 +111,58 @@ def numbers(text: str) -> Iterator[Candidate]:
     """Candidates among the runs of seven or more digits of a plain text."""
     for found in RUN.finditer(text):
         run = Run(text, *found.span())
+        if len(run.groups) == 3 and _is_date(run):
+            continue
         for first in range(len(run.groups)):
             yield from _from_group(run, first)
 
 
+def _is_date(run: Run) -> bool:
+    return looks_like_date(Window(run, 0, 2, tuple(end - start for start, end in run.groups)))
+
+
 def _from_group(run: Run, first: int) -> Iterator[Candidate]:
-    """Every window that begins at a group, the longest number first."""
+    """The candidates that begin at a group."""
+    start = run.groups[first][0]
+    if "+" in run.text[max(0, start - 2) : start]:
+        yield from foreign_phone([Window(run, first, *one) for one in _windows(run, first)])
+        return
+    card_start = run.text[start] in _CARD_STARTS
+    for last, shape in _windows(run, first):
+        whole = first == 0 and last == len(run.groups) - 1
+        if card_start and sum(shape) >= 12 and (whole or len(shape) == 1 or _is_card_shape(shape)):
+            yield from _card(Window(run, first, last, shape))
+        if shape in SHAPES or len(shape) == 1 or whole:
+            yield from _of_shape(Window(run, first, last, shape))
+
+
+def _windows(run: Run, first: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """The last group and the lengths of each window of 7 digits or more from a group on."""
     shape: tuple[int, ...] = ()
     total = 0
-    windows: list[tuple[int, tuple[int, ...]]] = []
     for last in range(first, min(len(run.groups), first + MOST_GROUPS)):
         start, end = run.groups[last]
         total += end - start
         if total > LONGEST:
-            break
+            return
         shape += (end - start,)
         if total >= 7:
-            windows.append((last, shape))
-    foreign = run.text[: run.groups[first][0]][-1:] == "+" if first == 0 else "+" in run.gap(first - 1)
-    if foreign or _is_plus(run, first):
-        yield from foreign_phone([Window(run, first, last, shape) for last, shape in windows])
-        return
-    for last, shape in reversed(windows):
-        yield from _of_shape(run, first, last, shape)
+            yield last, shape
 
 
-def _is_plus(run: Run, first: int) -> bool:
-    start = run.groups[first][0]
-    return run.text[max(0, start - 2) : start].rstrip("( ")[-1:] == "+"
-
-
-def _of_shape(run: Run, first: int, last: int, shape: tuple[int, ...]) -> Iterator[Candidate]:
-    total = sum(shape)
-    if total >= 12 and run.text[run.groups[first][0]] in _CARD_STARTS:
-        yield from _card(Window(run, first, last, shape))
+def _of_shape(window: Window) -> Iterator[Candidate]:
+    shape, total = window.shape, sum(window.shape)
     reader = SHAPES.get(shape)
     if reader is not None:
-        yield from reader(Window(run, first, last, shape))
+        yield from reader(window)
     elif len(shape) == 1 and 8 <= total <= 17:
-        yield from _single(Window(run, first, last, shape))
-    elif first == 0 and last == len(run.groups) - 1 and total <= 15:
-        yield from trunk_phone(Window(run, first, last, shape))
+        yield from _single(window)
+    elif window.whole and total <= 15:
+        yield from trunk_phone(window)
 
 
 def _card(window: Window) -> Iterator[Candidate]:
-    if not card(window.digits) or not _is_printed_as_card(window):
+    if not _is_printed_as_card(window) or not card(window.digits):
         return
     network = card_network(window.digits)
     grouped = len(window.shape) > 1
@@ -171,15 +178,17 @@ def _card(window: Window) -> Iterator[Candidate]:
 
 def _is_printed_as_card(window: Window) -> bool:
     shape = window.shape
-    if len(shape) == 1 or _is_common(shape) or shape in _CARD_SHAPES:
-        return True
-    return window.whole and not looks_like_date(window)
+    return len(shape) == 1 or _is_card_shape(shape) or not looks_like_date(window)
+
+
+def _is_card_shape(shape: tuple[int, ...]) -> bool:
+    return shape in _CARD_SHAPES or _is_common(shape)
 
 
 def _is_common(shape: tuple[int, ...]) -> bool:
-    return (
-        len(shape) >= 4 and shape[:3] == (4, 4, 4) and set(shape[3:-1]) <= {4} and shape[-1] <= 7
-    ) or shape == (4, 6, 5)
+    """Groups of four, the last of them shorter or longer, or those of a card of 15 digits."""
+    fours = len(shape) >= 4 and shape[:3] == (4, 4, 4) and set(shape[3:-1]) <= {4} and shape[-1] <= 7
+    return fours or shape == (4, 6, 5)
 
 
 def looks_like_date(window: Window) -> bool:
