@@ -70,6 +70,10 @@ tools = st.one_of(
     fields.map(lambda text: syntax.ToolPattern(NOWHERE, text, False)),
     texts.map(lambda text: syntax.ToolPattern(NOWHERE, text, True)),
 )
+events = st.one_of(
+    node(syntax.Event, st.sampled_from(["call", "result"]), some(tools, 1, 2)),
+    node(syntax.Event, st.sampled_from(["input", "output"]), st.just(())),
+)
 name_nodes = names.map(lambda text: syntax.Name(NOWHERE, text))
 
 
@@ -119,17 +123,17 @@ def _compound(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         node(
             syntax.Trace,
             kinds(["seen", "count"]),
-            st.just("call"),
-            some(tools, 1, 2),
+            events,
             maybe(inner),
+            maybe(node(syntax.Beside, kinds(["after", "before"]), events)),
             maybe(durations),
         ),
         node(
             syntax.Trace,
             st.just("last"),
-            kinds(["input", "call", "result", "output"]),
-            some(tools, 0, 1),
+            node(syntax.Event, kinds(["input", "call", "result", "output"]), some(tools, 0, 1)),
             maybe(inner),
+            st.none(),
             st.none(),
         ),
     )

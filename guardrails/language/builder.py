@@ -259,16 +259,23 @@ class ExpressionBuilder:
 
     @staticmethod
     def trace(parts: Parts) -> syntax.Trace:
-        kind, _, point, tools, _, where, _, within, close = parts
+        kind, _, event, _, where, order, other, _, within, close = parts
+        beside = None if order is None else syntax.Beside(join(order.span, other.span), order.value, other)
         span = join(kind.span, close.span)
-        return syntax.Trace(span, kind.value, point.value, tuple(tools), where, maybe_literal(within))
+        return syntax.Trace(span, kind.value, event, where, beside, maybe_literal(within))
+
+    @staticmethod
+    def event(parts: Parts) -> syntax.Event:
+        point, *tools = parts
+        return syntax.Event(cover(parts), point.value, tuple(tools[0]) if tools else ())
 
     @staticmethod
     def last(parts: Parts) -> syntax.Trace:
         word, point, _, tool, *condition = parts
         tools = () if tool is None else (tool,)
         where = condition[1] if condition else None
-        return syntax.Trace(cover(parts), word.value, point.value, tools, where, None)
+        event = syntax.Event(join(point.span, (tool or point).span), point.value, tools)
+        return syntax.Trace(cover(parts), word.value, event, where, None, None)
 
 
 def _flat(parts: Parts, kind: type[syntax.And] | type[syntax.Or]) -> tuple[syntax.Expr, ...]:

@@ -32,6 +32,7 @@ from guardrails.language.meter_data import counter_names
 from guardrails.language.schema import Tool
 from guardrails.language.scope import Namespace, Scope, roots_of
 from guardrails.language.statements import condition_of, meaning_of, verdict_of
+from guardrails.language.traces import uses_trace
 from guardrails.patterns import compile_wildcard
 
 NO_ARGS = t.ANY
@@ -67,7 +68,8 @@ def check(units: Sequence[Unit], around: Surroundings) -> tuple[Checked | None, 
     units = sorted(units, key=lambda unit: unit.file.span.file)
     items: list[Item] = [(unit.policy, item) for unit in units for item in unit.file.items]
     typer = Typer()
-    namespace = declare(typer, items, around.settings, around.functions, frozenset(around.tools))
+    names = declare(typer, items, around.settings, around.functions, frozenset(around.tools))
+    namespace = replace(names, described=around.tools)
     rules = tuple(_rules(units))
     checked = Checked(
         units[0].policy if units else "",
@@ -241,8 +243,10 @@ class Lowering:
             for node in core.walk(part):
                 if isinstance(node, core.NotYet):
                     not_available(self.typer, node.feature, node.span)
-                elif isinstance(node, core.SessionFact):
-                    self.checked.features.add("age" if node.kind == "elapsed" else "trace")
+                elif isinstance(node, core.SessionFact) and node.kind == "elapsed":
+                    self.checked.features.add("age")
+            if uses_trace(part):
+                self.checked.features.add("trace")
 
     def _scope(self, rule: Rule, tool: str | None) -> Scope:
         key = (id(rule.block), tool)

@@ -17,6 +17,7 @@ from guardrails.language.expressions import (
     described,
     field_of,
     fits,
+    may_be_absent,
     narrow,
     with_article,
 )
@@ -74,7 +75,7 @@ def _compare(typer: Typer, node: syntax.Comparison, left: core.Core, right: core
 
 def _null(typer: Typer, node: syntax.Comparison, left: core.Core, right: core.Core) -> core.Core:
     value = left if right.type == t.NULL else right
-    if node.op in ORDERINGS or not isinstance(value, core.Load | core.Field | core.Item):
+    if node.op in ORDERINGS or not may_be_absent(value):
         return typer.report(
             "impossible-comparison", "only a field can be compared with `null`, by `==` or `!=`", node.span
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from guardrails.diagnostics import Span
 from guardrails.language.types import Type
@@ -200,6 +200,41 @@ class SessionFact(Core):
     kind: Literal["elapsed", "failures", "streak"]
 
 
+class Question(NamedTuple):
+    """What is asked of the past: `kind` seen, count or last, of events at `point` of some tools (patterns; none:
+    of all), within so many microseconds, and `order` (after or before) `others` at the point `other`."""
+
+    kind: Literal["seen", "count", "last"]
+    point: str
+    tools: tuple[str, ...]
+    within: int | None
+    order: str | None
+    other: str | None
+    others: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recall(Core):
+    """The answer of the session's past, where an earlier event is `variable` in the condition `where`. Questions
+    that are equal have equal variables, so that they are asked once."""
+
+    question: Question
+    variable: str
+    where: Core | None
+
+
+EARLIER = "earlier call"
+"""The name of the type of an earlier call; no declared type can have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Happened(Core):
+    """What an earlier event holds: `args`, `tool`, `at`, `ok`, `result` or `text`, or the `call` of a result."""
+
+    event: Core
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class NotYet(Core):
     """A use of an engine part that is not there: `feature` names it. It never reaches the compiler."""
@@ -228,6 +263,19 @@ def children(node: Core) -> Iterator[Core]:
             for item in value:
                 parts = item if isinstance(item, tuple) else (item,)
                 yield from (inner for inner in parts if isinstance(inner, Core))
+
+
+def unbound(node: Core) -> frozenset[str]:
+    """The variables that a node takes from around it."""
+    if isinstance(node, Var):
+        return frozenset({node.name})
+    if isinstance(node, Bind):
+        return unbound(node.value) | (unbound(node.body) - {node.variable})
+    if isinstance(node, Each):
+        inside = [unbound(part) for part in (node.where, node.body) if part is not None]
+        return unbound(node.collection) | (frozenset().union(*inside) - {node.variable})
+    free: frozenset[str] = frozenset().union(*map(unbound, children(node)))
+    return free - {node.variable} if isinstance(node, Recall) else free
 
 
 def walk(node: Core) -> Iterator[Core]:

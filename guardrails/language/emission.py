@@ -42,6 +42,7 @@ class Emission:
     def __init__(self, whole: Iterable[core.Core], constants: dict[object, str]) -> None:
         self.loads: dict[core.Load, str] = {}
         self.memos: dict[core.Core, str] = {}
+        self.recalls: dict[core.Recall, int] = {}
         self.uses_host = False
         self._constants = constants
         self._nested = 0
@@ -69,6 +70,10 @@ class Emission:
             return self.load(node)
         if isinstance(node, core.Field):
             return call("field", [self.emit(node.base), ast.Constant(node.name)], node.span)
+        if isinstance(node, core.Happened):
+            return at(ast.Attribute(self.emit(node.event), node.name, ast.Load()), node.span)
+        if isinstance(node, core.Recall):
+            return _recalled(self, node)
         assert isinstance(node, core.Item)
         return _item(self, node)
 
@@ -89,8 +94,7 @@ class Emission:
 
 
 def _is_closed(node: core.Core) -> bool:
-    bound = {part.variable for part in core.walk(node) if isinstance(part, core.Each | core.Bind)}
-    return all(part.name in bound for part in core.walk(node) if isinstance(part, core.Var))
+    return not core.unbound(node)
 
 
 Located = TypeVar("Located", ast.expr, ast.stmt)
@@ -533,6 +537,33 @@ def _session_fact(emission: Emission, node: core.SessionFact) -> ast.expr:
     return call("session_fact", [at(ast.Constant(node.kind), node.span), *event], node.span)
 
 
+def _recall(emission: Emission, node: core.Recall) -> ast.expr:
+    value = _recalled(emission, node)
+    return from_data(value, node.type, node.span) if node.question.kind == "last" else value
+
+
+def _recalled(emission: Emission, node: core.Recall) -> ast.expr:
+    """A question about the past. One that speaks of nothing around it is asked once in a decision: `asked`
+    keeps its answer."""
+    asked: ast.expr = ast.Constant(None)
+    key = None
+    if _is_closed(node):
+        emission.uses_host = True
+        asked, key = _name("asked"), emission.recalls.setdefault(node, len(emission.recalls))
+    test: ast.expr = ast.Constant(None)
+    if node.where is not None:
+        where = node.where
+        body = emission.nested(lambda: emission.emit(where))
+        test = at(ast.Lambda(_parameters([node.variable]), body), node.span)
+    question = literal(tuple(node.question))
+    return call("recalled", [_name("s"), asked, ast.Constant(key), question, _name("now"), test], node.span)
+
+
+def _happened(emission: Emission, node: core.Happened) -> ast.expr:
+    value = emission.raw(node)
+    return value if node.name in {"call", "tool", "at"} else from_data(value, node.type, node.span)
+
+
 def _each(emission: Emission, node: core.Each) -> ast.expr:
     walked = call("elements", [emission.nested(lambda: emission.emit(node.collection))], node.collection.span)
     element = t.item_of(node.collection.type)
@@ -605,4 +636,6 @@ _EMITTERS: dict[type, Callable[[Emission, Any], ast.expr]] = {
     core.Collect: _collect,
     core.Bind: _bind,
     core.SessionFact: _session_fact,
+    core.Recall: _recall,
+    core.Happened: _happened,
 }

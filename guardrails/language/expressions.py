@@ -92,8 +92,9 @@ def with_article(kind: t.Type) -> str:
 
 def described(value: core.Core) -> str:
     """ "`args.amount` is a decimal", as the start of a sentence."""
-    if isinstance(value, core.Load):
-        return f"`{value.where}` is {with_article(value.type)}"
+    path = value.where if isinstance(value, core.Load) else path_in_past(value)
+    if path:
+        return f"`{path}` is {with_article(value.type)}"
     return f"this is {with_article(value.type)}"
 
 
@@ -191,7 +192,7 @@ _ELSEWHERE = {
     "result": "only `on result` blocks have a result",
     "text": "only `on input` and `on output` blocks have a text",
     "row": "`row` is known only in `only rows where`",
-    "call": "`call` is known only in the `where` of a trace",
+    "call": "`call` is known only in the `where` of `seen`, `count` and `last`, of a call or result",
 }
 
 
@@ -227,6 +228,8 @@ def field_of(typer: Typer, base: core.Core, name: str, span: Span) -> core.Core:
 
 
 def _below(base: core.Core, field: t.Field, span: Span) -> core.Core:
+    if isinstance(base.type, t.Record) and base.type.name == core.EARLIER:
+        return core.Happened(span, field.type, base, field.name)
     if isinstance(base, core.Load):
         optional = base.optional or field.optional
         return core.Load(span, field.type, base.root, (*base.path, field.name), optional)
@@ -252,9 +255,17 @@ def _record_field(typer: Typer, base: core.Core, name: str, span: Span) -> core.
 
 
 def _subject(base: core.Core) -> str:
-    if isinstance(base, core.Load):
-        return f"`{base.where}`"
-    return with_article(base.type)
+    path = base.where if isinstance(base, core.Load) else path_in_past(base)
+    return f"`{path}`" if path else with_article(base.type)
+
+
+def path_in_past(node: core.Core) -> str:
+    """The path of a field of an earlier event, as it is written; empty for anything else."""
+    if isinstance(node, core.Happened):
+        own = node.name if node.name in {"call", "result", "text"} else f"call.{node.name}"
+        return own if isinstance(node.event, core.Var) else f"{path_in_past(node.event)}.{node.name}"
+    base = path_in_past(node.base) if isinstance(node, core.Field) else ""
+    return f"{base}.{node.name}" if isinstance(node, core.Field) and base else ""
 
 
 def _property_of(typer: Typer, base: core.Core, name: str, span: Span) -> core.Core:
@@ -309,9 +320,16 @@ def _not(typer: Typer, node: syntax.Not, scope: Scope) -> core.Core:
 
 def _has(typer: Typer, node: syntax.Has, scope: Scope) -> core.Core:
     value = typer.lower(node.path, scope)
-    if value.type != FAULTY and not isinstance(value, core.Load | core.Field | core.Item):
+    if value.type != FAULTY and not may_be_absent(value):
         return typer.report("wrong-type", "`has` needs a field, such as `args.note`", node.path.span)
     return core.Present(node.span, t.BOOL, value)
+
+
+def may_be_absent(value: core.Core) -> bool:
+    """Whether this is something of which can be asked if it is there: a field, or a last event."""
+    if isinstance(value, core.Recall):
+        return value.question.kind == "last"
+    return isinstance(value, core.Load | core.Field | core.Item | core.Happened)
 
 
 def _else(typer: Typer, node: syntax.Else, scope: Scope) -> core.Core:
@@ -431,13 +449,9 @@ def _negate(typer: Typer, node: syntax.Negate, scope: Scope) -> core.Core:
 
 
 def _trace(typer: Typer, node: syntax.Trace, scope: Scope) -> core.Core:
-    kind = {"seen": t.BOOL, "count": t.INT, "last": t.ANY}[node.kind]
-    for pattern in node.tools:
-        known_tool(typer, pattern, scope.namespace.tools)
-    if node.where is not None:
-        roots = {**scope.roots, "args": t.ANY, "result": t.ANY, "text": t.STRING, "call": t.ANY}
-        typer.condition(node.where, replace(scope, roots=roots))
-    return core.NotYet(node.span, kind, "the session's past")
+    from guardrails.language.traces import lower_trace
+
+    return lower_trace(typer, node, scope)
 
 
 def known_tool(typer: Typer, pattern: syntax.ToolPattern, tools: frozenset[str]) -> None:

@@ -62,6 +62,18 @@ def _begins_operand(token: Token) -> bool:
 _CAPITAL_LITERALS: Final = words("True TRUE False FALSE Null NULL None NOT Not")
 _SMALL: Final = {"none": "null"}
 
+# `count(call x)` counts events, `count(result)` and `count(input in inputs)` what their names stand for.
+_EVENTS: Final = words("CALL RESULT INPUT OUTPUT")
+_AFTER_NAME: Final = words("in matches like contains within has is and or not else")
+_AFTER_EVENT: Final = words("where after before within")
+
+
+def _is_event(name: str, after: Token) -> bool:
+    if name in ("INPUT", "OUTPUT"):
+        return after.kind == "RPAR" or after.value in _AFTER_EVENT
+    return after.kind == "STRING" or (after.kind == "WORD" and after.value not in _AFTER_NAME)
+
+
 # Where a word could be a keyword or a name, the token after it tells.
 _DECIDED_BY_NEXT: Final = {
     "SUM": lambda after: after.kind == "LPAR",
@@ -141,7 +153,7 @@ class LayoutLexer(Lexer):
         names = self._keywords.get(word, ())
         for name in names:
             if name in actions and (name not in _DECIDED_BY_NEXT or _DECIDED_BY_NEXT[name](after)):
-                if name == "CALL" and "NAME" in actions and after.kind not in ("WORD", "STRING"):
+                if name in _EVENTS and "NAME" in actions and not _is_event(name, after):
                     continue
                 return name
         if "WORD" in actions:

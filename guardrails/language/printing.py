@@ -97,7 +97,7 @@ def _is_open(node: syntax.Expr) -> bool:
         return _is_open(last) and _open_level(last) > _level(node)
     if isinstance(node, syntax.Trace):
         # Behind a tool's name a dot would read as part of it: `last result of get.id`.
-        return node.kind == "last" and (node.where is not None or bool(node.tools))
+        return node.kind == "last" and (node.where is not None or bool(node.event.tools))
     return isinstance(node, syntax.Quantifier)
 
 
@@ -250,13 +250,17 @@ def _aggregate(node: syntax.Aggregate) -> Doc:
 
 
 def _trace(node: syntax.Trace) -> Doc:
-    event: Doc = node.point
     if node.kind == "last":
-        of = ("", *(f" of {tool(pattern)}" for pattern in node.tools))
-        return Group(("last ", event, *of, Indent(_where(node.where))))
+        of = ("", *(f" of {tool(pattern)}" for pattern in node.event.tools))
+        return Group(("last ", node.event.point, *of, Indent(_where(node.where))))
+    beside: Doc = (LINE, node.beside.order, " ", _event(node.beside.event)) if node.beside else ""
     within: Doc = (LINE, "within ", literal(node.within)) if node.within else ""
-    inner = (event, " ", joined(map(tool, node.tools), ", "), _where(node.where), within)
+    inner = (_event(node.event), _where(node.where), beside, within)
     return (node.kind, Group(("(", Indent((SOFT, inner)), SOFT, ")")))
+
+
+def _event(node: syntax.Event) -> Doc:
+    return (node.point, " ", joined(map(tool, node.tools), ", ")) if node.tools else node.point
 
 
 _PRINTERS: Final[dict[type[Any], Callable[[Any], Doc]]] = {

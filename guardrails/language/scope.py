@@ -14,6 +14,7 @@ from guardrails.diagnostics import Span
 from guardrails.language import core, syntax
 from guardrails.language import types as t
 from guardrails.language.builtins import TOOL, Signature
+from guardrails.language.schema import Tool
 
 Definition: TypeAlias = syntax.Let | core.Core
 """What a name stands for: a `let` still to be lowered, or a value already known."""
@@ -30,16 +31,19 @@ class Namespace:
     functions: Mapping[str, Signature]
     tools: frozenset[str]
     detectors: frozenset[str] = frozenset()
+    described: Mapping[str, Tool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A namespace seen from one place: the event's roots there, block names and bound variables."""
+    """A namespace seen from one place: the event's roots there, block names and bound variables. `depth`
+    counts the conditions on earlier events that it stands in."""
 
     namespace: Namespace
     roots: Mapping[str, t.Type]
     locals: Mapping[str, Definition] = field(default_factory=dict)
     open_lets: tuple[str, ...] = ()
+    depth: int = 0
 
     def bind(self, name: str, value: Definition) -> Scope:
         return replace(self, locals={**self.locals, name: value})
@@ -47,7 +51,11 @@ class Scope:
     def inside(self, let: syntax.Let) -> Scope:
         """The scope in which the body of `let` is lowered: no variables of its user."""
         lets = {name: value for name, value in self.locals.items() if isinstance(value, syntax.Let)}
-        return replace(self, locals=lets, open_lets=(*self.open_lets, let.name))
+        return replace(self, locals=lets, open_lets=(*self.open_lets, let.name), depth=0)
+
+    def deeper(self) -> Scope:
+        """The scope of a condition on an earlier event."""
+        return replace(self, depth=self.depth + 1)
 
     def find(self, name: str) -> Definition | None:
         return self.locals.get(name) or self.namespace.values.get(name)

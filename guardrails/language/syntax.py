@@ -159,13 +159,30 @@ class MapLiteral(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class Trace(Node):
-    """The session's past: `seen(call X where c within 30m)`, `count(call X)`, `last result of X where c`."""
+class Event(Node):
+    """Events of the session's past: `call a, b.*`, `result a`, `input`, `output`. No tools: of all."""
 
-    kind: Choice["seen", "count", "last"]
     point: Point
     tools: tuple[ToolPattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside(Node):
+    """`after call X` (the latest one) or `before input` (the first one)."""
+
+    order: Choice["after", "before"]
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Trace(Node):
+    """The session's past: `seen(call X where c after input within 30m)`, `count(call X)`,
+    `last result of X where c` (which has neither `beside` nor `within`)."""
+
+    kind: Choice["seen", "count", "last"]
+    event: Event
     where: Expr | None
+    beside: Beside | None
     within: Literal | None
 
 

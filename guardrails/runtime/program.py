@@ -229,6 +229,19 @@ def session_fact(kind: str, subject: Any, tool: Any, args: Any, now: int) -> int
     return int(subject.trace.failures(tool, args) if kind == "failures" else subject.trace.streak())
 
 
+def recalled(
+    subject: Any, asked: dict[Any, Any] | None, key: int | None, question: Any, now: int, test: Any
+) -> Any:
+    """What the session's past says; under a key it is asked once in a decision."""
+    if asked is None:
+        from guardrails.runtime.trace import recall
+
+        return recall(subject, question, now, test)
+    if key not in asked:
+        asked[key] = recalled(subject, None, None, question, now, test)
+    return asked[key]
+
+
 def host_call(subject: Any, asked: dict[Any, Any], name: str, arguments: tuple[Any, ...]) -> Any:
     """A function of the host, asked once in a decision for the same arguments."""
     return subject.host.call(asked, name, arguments)
@@ -246,7 +259,7 @@ _EXPORTS = (
     operations.constant_at, exact.add, exact.subtract, exact.multiply, exact.divide, exact.remainder,
     exact.negate, functions.read, functions.total, functions.smallest, functions.largest,
     any, all, map, list, int, str, bool, dict, Exception, noted, count_of, first_present, amounts, host_call,
-    session_fact,
+    session_fact, recalled,
 )  # fmt: skip
 
 OPERATIONS: dict[str, Any] = {
