@@ -25,6 +25,7 @@ COMMANDS = {
     "fmt": ("fmt", "Format policies."),
     "check": ("check_help", "Decide an event, or a stream of them."),
     "explain": ("explain", "Explain a rule or a decision."),
+    "scan": ("scan", "Show what the detectors see in a text."),
     "tools": ("tools", "Work with tool files."),
     "compile": ("compile", "Compile a policy ahead."),
     "completion": ("completion", "Print a completion script for a shell."),

@@ -18,7 +18,7 @@ OUTCOMES = {"allow": ALLOW, "ask": ASK, "deny": DENY, "halt": HALT}
 
 MEANINGS = {
     ALLOW: "done; `check`: allowed",
-    FINDINGS: "`lint`, `fmt --check` or `tools import --check` found something",
+    FINDINGS: "`lint`, `fmt --check`, `tools import --check` or `scan` found something",
     ASK: "`check`: a person has to approve",
     DENY: "`check`: denied",
     HALT: "`check`: denied, and the session is halted",

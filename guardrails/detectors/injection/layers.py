@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import codecs
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 from guardrails.detectors.secrets.checks import decoded64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
     Layer = tuple[int, int, str]
 
@@ -31,15 +33,16 @@ _BASE64 = re.compile(rf"[A-Za-z0-9+/_\-]{{20,{LONGEST}}}={{0,2}}(?:\r?\n[A-Za-z0
 _HEX = re.compile(rf"(?:\\x[0-9a-fA-F]{{2}}|[0-9a-fA-F]{{2}}[ :]?){{12,{LONGEST // 4}}}")
 _PERCENT = re.compile(rf"(?:%[0-9a-fA-F]{{2}}|[A-Za-z0-9+_.\-]){{12,{LONGEST}}}")
 _SPELLED = re.compile(rf"(?:\b[A-Za-z][ .\-_*]){{12,{LONGEST // 8}}}[A-Za-z]\b")
-_ROT13_WORDS = re.compile(
-    r"(?i)\b(?:vtaber|qvfertneq|sbetrg|bireevqr|cerivbhf|vafgehpgvbaf?|flfgrz|cebzcg|nffvfgnag|erirny|cnffjbeq|frperg)\b"
-)
+_ROT13 = r"\b(?:vtaber|qvfertneq|sbetrg|bireevqr|cerivbhf|vafgehpgvbaf?|flfgrz|cebzcg|nffvfgnag|erirny|cnffjbeq|frperg)\b"
+_ROT13_WORDS = re.compile(f"(?i){_ROT13}")
 _ROT13_FEWEST = 2
 _LEAST_READABLE = 0.9
 
 
 def layers(text: str) -> Iterator[Layer]:
     """What is written inside `text` in another spelling."""
+    if not _gate().search(text):
+        return
     yield from _decoded(text, _BASE64, lambda piece: decoded64("".join(piece.split())))
     yield from _decoded(text, _HEX, _from_hex)
     if "%" in text:
@@ -51,7 +54,7 @@ def layers(text: str) -> Iterator[Layer]:
         yield 0, min(len(text), LONGEST), codecs.decode(text[:LONGEST], "rot13")
 
 
-def _decoded(text, pattern, read) -> Iterator[Layer]:  # type: ignore[no-untyped-def]
+def _decoded(text: str, pattern: re.Pattern[str], read: Callable[[str], bytes]) -> Iterator[Layer]:
     for count, found in enumerate(pattern.finditer(text)):
         if count == PIECES:
             return
@@ -78,3 +81,16 @@ def _from_hex(piece: str) -> bytes:
 def _from_letters(piece: str) -> bytes:
     """Letters with a mark between each; two marks or more are where words part."""
     return re.sub(r"(?<=[A-Za-z])[ .\-_*](?=[A-Za-z])", "", piece).encode()
+
+
+@lru_cache(maxsize=1)
+def _gate() -> Any:
+    """Whether there may be any layer: one pass of RE2."""
+    import re2
+
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = True
+    spelled = r"(?:\b[A-Za-z][ .\-_*]){12}"
+    hexadecimal = r"(?:[0-9a-fA-F]{2}[ :]?){12}|\\x[0-9a-fA-F]{2}|%[0-9a-fA-F]{2}"
+    return re2.compile(rf"[A-Za-z0-9+/_\-]{{20}}|{hexadecimal}|{spelled}|(?i:{_ROT13})", options)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - a phrase stays on one line
 """Phrases that are addressed to a model rather than to a reader.
 
 Data: kind, weight and pattern by language. In a pattern a space is any white space or punctuation, `~` up to
@@ -7,16 +8,20 @@ four words between, `<...>` a list of `WORDS`. All of them run on RE2, without r
 from __future__ import annotations
 
 WORDS = {
-    "ignore": "ignore|disregard|forget|override|bypass|discard|skip|do not follow|don't follow|stop following|drop|neglect|set aside",
+    "ignore": "ignore|disregard|forget|override|bypass|discard|skip"
+              "|do not follow|don't follow|stop following|drop|neglect|set aside",
     "prior": "previous|prior|above|earlier|preceding|existing|original|past|foregoing|initial|current|old|other",
     "rules": "instructions?|prompts?|directions?|directives?|rules|guidelines|guidance|commands?|orders|constraints"
              "|programming|restrictions|system messages?|tasks?|policies|safeguards",
     "you": "you|yourself|the assistant|the ai|the model|the agent",
     "ai": "ai|a\\.i\\.|llm|llms|language model|chatbot|assistant|gpt|chatgpt|claude|gemini|copilot|agent|bot",
-    "reveal": "reveal|print|show|repeat|output|display|leak|disclose|tell me|give me|write out|recite|share|expose|dump|summari[sz]e",
-    "secret": "api keys?|passwords?|credentials?|secrets?|tokens?|ssh keys?|private keys?|access keys?|environment variables|env vars?"
+    "reveal": "reveal|print|show|repeat|output|display|leak|disclose|tell me|give me|write out"
+              "|recite|share|expose|dump|summari[sz]e",
+    "secret": "api keys?|passwords?|credentials?|secrets?|tokens?|ssh keys?|private keys?|access keys?"
+              "|environment variables|env vars?"
               "|session cookies?|cookies",
-    "data": "e-?mails?|messages?|files?|documents?|contacts?|conversations?|chat history|inbox|database|records|customer data|user data"
+    "data": "e-?mails?|messages?|files?|documents?|contacts?|conversations?|chat history|inbox"
+            "|database|records|customer data|user data"
             "|transcripts?|history|invoices",
     "send": "send|forward|e-?mail|post|upload|transmit|submit|exfiltrate|deliver|copy|leak|bcc",
     "pay": "transfer|wire|pay|send|remit|refund",
