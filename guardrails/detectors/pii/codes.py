@@ -96,7 +96,9 @@ def passports(text: str) -> Iterator[Candidate]:
 def licences(text: str) -> Iterator[Candidate]:
     """What a state may print on a driving licence: one only after a word for one."""
     for found in _LICENCE.finditer(text):
-        yield Candidate(found.span(), "US_DRIVER_LICENSE", (UNSPOKEN, 0.65), "a state's shape after words for it")
+        yield Candidate(
+            found.span(), "US_DRIVER_LICENSE", (UNSPOKEN, 0.65), "a state's shape after words for it"
+        )
 
 
 def _is_apart(text: str, start: int) -> bool:

@@ -57,9 +57,11 @@ def in_original(matches: Iterable[Match], plain: Normalised) -> list[Match]:
 def resolved(matches: list[Match]) -> list[Match]:
     """In order, each stretch once for each entity, nested or apart: what would begin inside of a match and end
     behind it begins at its end."""
+    if len(matches) < 2:
+        return matches
     kept: list[Match] = []
     active: list[Match] = []
-    for match in sorted(set(matches), key=_order):
+    for match in sorted(matches, key=_order):
         active = [other for other in active if other.end > match.start]
         if any(_covers(other, match) for other in active):
             continue

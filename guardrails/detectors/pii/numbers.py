@@ -28,6 +28,9 @@ _GLUED_AFTER = re.compile(r"[A-Za-z_$€£%]|[.\-/:][A-Za-z0-9_]")
 LONGEST = 19
 """Digits of the longest number known here."""
 
+LEAST = 7
+"""Digits of the shortest."""
+
 MOST_GROUPS = 20
 
 ENTITIES = frozenset({
@@ -111,14 +114,22 @@ def numbers(text: str) -> Iterator[Candidate]:
     """Candidates among the runs of seven or more digits of a plain text."""
     for found in RUN.finditer(text):
         run = Run(text, *found.span())
-        if len(run.groups) == 3 and _is_date(run):
+        lengths = [end - start for start, end in run.groups]
+        if _is_something_else(run, lengths):
             continue
-        for first in range(len(run.groups)):
+        left = sum(lengths)
+        for first, length in enumerate(lengths):
+            if left < LEAST:
+                break
             yield from _from_group(run, first)
+            left -= length
 
 
-def _is_date(run: Run) -> bool:
-    return looks_like_date(Window(run, 0, 2, tuple(end - start for start, end in run.groups)))
+def _is_something_else(run: Run, lengths: list[int]) -> bool:
+    """Whether a run as a whole is a date, or four octets."""
+    if len(lengths) == 4:
+        return max(lengths) <= 3 and run.gap(0) == run.gap(1) == run.gap(2) == "."
+    return len(lengths) == 3 and looks_like_date(Window(run, 0, 2, tuple(lengths)))
 
 
 def _from_group(run: Run, first: int) -> Iterator[Candidate]:
@@ -146,7 +157,7 @@ def _windows(run: Run, first: int) -> Iterator[tuple[int, tuple[int, ...]]]:
         if total > LONGEST:
             return
         shape += (end - start,)
-        if total >= 7:
+        if total >= LEAST:
             yield last, shape
 
 
