@@ -120,7 +120,7 @@ def _spacy(place: str, language: str) -> tuple[Any, Any]:
     from presidio_analyzer.nlp_engine import SpacyNlpEngine
     from presidio_analyzer.predefined_recognizers import SpacyRecognizer
 
-    engine = SpacyNlpEngine(models=[{"lang_code": language, "model_name": place}])
+    engine: Any = SpacyNlpEngine(models=[{"lang_code": language, "model_name": place}])
     engine.nlp = {language: spacy.load(place)}
     return engine, SpacyRecognizer(supported_language=language)
 

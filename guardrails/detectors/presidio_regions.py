@@ -37,6 +37,12 @@ def known(language: str) -> frozenset[str]:
     return frozenset(_by_entity(language))
 
 
+def recognisers(language: str) -> list[Any]:
+    """Presidio's recognisers of the identifiers of single countries that speak exactly this language."""
+    everything = (one for made in _by_entity(language).values() for one in made)
+    return [one for one in everything if one.supported_language == language]
+
+
 def regional(text: str, entities: frozenset[str], language: str, around: Context) -> Iterator[Candidate]:
     """The candidates for `entities`, already decided by the words around them."""
     recognisers = [one for entity in sorted(entities) for one in _by_entity(language)[entity]]

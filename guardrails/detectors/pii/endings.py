@@ -43,8 +43,12 @@ def is_known_ending(ending: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _registered() -> frozenset[str]:
-    from importlib import resources
+    from importlib.util import find_spec
+    from pathlib import Path
 
-    listing = resources.files("tldextract").joinpath(".tld_set_snapshot").read_text("utf-8")
+    package = find_spec("tldextract")
+    if package is None or not package.origin:
+        return frozenset()
+    listing = Path(package.origin).with_name(".tld_set_snapshot").read_text("utf-8")
     rows = (row.strip() for row in listing.splitlines())
     return frozenset(row for row in rows if row and "." not in row and not row.startswith(("//", "*", "!")))
