@@ -26,6 +26,7 @@ from reference.changes import (
     redactions_of,
 )
 from reference.expressions import Environment, resolve, truth, value
+from reference.past import read
 from reference.values import Time, Typed, conform, ordered
 
 RANK = ("allow", "ask", "deny", "halt")
@@ -33,7 +34,7 @@ SESSION = t.Record("session", (t.Field("id", t.STRING),), open=True)
 
 UNAVAILABLE = (
     syntax.Limit, syntax.Budget, syntax.Breaker, syntax.BreakerItem, syntax.Detector, syntax.Flow, syntax.Reveal,
-    syntax.LabelOrder, syntax.Audit, syntax.Schema, syntax.Label, syntax.Trace,
+    syntax.LabelOrder, syntax.Audit, syntax.Schema, syntax.Label,
 )  # fmt: skip
 """Parts of the language that have no engine yet."""
 
@@ -122,10 +123,13 @@ def decide(
     params: Mapping[str, Any] | None = None,
     functions: Mapping[str, Callable[..., Any]] | None = None,
     now: int = 0,
+    past: Sequence[Mapping[str, Any]] | None = None,
 ) -> Verdict:
-    """The verdict on one event. Raises ValueError for a policy that uses what is not available yet."""
+    """The verdict on one event after those of `past`, oldest first (None: not known). Raises ValueError for a
+    policy that uses what is not available yet."""
     require_available(files)
     env = environment(files, event, tools or {}, params or {}, functions or {}, now)
+    env = replace(env, tools=tools or {}, past=None if past is None else read(past))
     draft = Draft()
     for rule in rules(files, event):
         _judge(rule, inside(rule.block, env), draft)

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, cast
 
 from guardrails import exact, patterns
-from guardrails.errors import EvaluationError, MissingField, WrongType
+from guardrails.errors import EvaluationError, MissingField, Unavailable, WrongType
 from guardrails.language import syntax
 from guardrails.language import types as t
+from guardrails.language.schema import Tool
 from reference.functions import FUNCTIONS, largest, property_of, smallest, total
 from reference.values import (
     Duration,
@@ -43,18 +44,21 @@ from reference.values import (
     settled,
 )
 
-PATHS = syntax.Name | syntax.Attribute | syntax.Index
+PATHS = syntax.Name | syntax.Attribute | syntax.Index | syntax.Trace
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What names mean: the event's roots, named values, parameters, and bound variables."""
+    """What names mean: the event's roots, named values, parameters, and bound variables; and the session's
+    past (`reference.past.Happened`), None where it is not known."""
 
     roots: Mapping[str, Any]
     lets: Mapping[str, syntax.Let]
     params: Mapping[str, Any]
     types: Mapping[str, t.Type]
     functions: Mapping[str, Callable[..., Any]]
+    tools: Mapping[str, Tool] = field(default_factory=dict)
+    past: Sequence[Any] | None = None
     variables: Mapping[str, Any] = field(default_factory=dict)
 
     def bind(self, name: str, value: Any) -> Environment:
@@ -388,8 +392,12 @@ def resolve(node: syntax.TypeExpr, declared: Mapping[str, t.Type]) -> t.Type:
     return {"number": t.DECIMAL, "money": t.MONEY, **t.SCALARS, **declared}[node.name]
 
 
-def _unavailable(node: syntax.Trace, env: Environment) -> Any:
-    raise ValueError("traces are not available")
+def _trace(node: syntax.Trace, env: Environment) -> Any:
+    from reference.past import answer
+
+    if env.past is None:
+        raise Unavailable("the past of the session is not known")
+    return answer(node, env)
 
 
 EVALUATORS: dict[type, Callable[[Any, Environment], Any]] = {
@@ -411,5 +419,5 @@ EVALUATORS: dict[type, Callable[[Any, Environment], Any]] = {
     syntax.SetLiteral: _set,
     syntax.ListLiteral: _list,
     syntax.MapLiteral: _map,
-    syntax.Trace: _unavailable,
+    syntax.Trace: _trace,
 }
