@@ -15,13 +15,16 @@ from .check_options import HELP, Request, parse
 from .json_values import json_of, option_value, text_of_file
 from .policies import Policy
 from .problems import Stop, malformed, usage
+from .stores import check_prices, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from guardrails.guard import Guard
     from guardrails.model import Decision
+    from guardrails.state import State
 
 EVENT_OPTIONS = ("call", "input", "output", "events")
 
@@ -38,7 +41,10 @@ def check(words: list[str]) -> int:
         return check_events(request)
     event, stop = event_of(request, source)
     policy = Policy(request)
-    decision = _decided(policy, event, stop)
+    guard = policy.guard(state_for(request, policy))
+    if event.__class__ is dict and event.get("type") == "usage":
+        check_prices(guard.state)
+    decision = _decided(guard, event, stop)
     _write(decision, request.get("format"))
     sys.stdout.flush()
     policy.keep()
@@ -103,9 +109,14 @@ def with_defaults(event: Any, defaults: dict[str, Any]) -> Any:
     return {**defaults, **event} if event.__class__ is dict and defaults else event
 
 
-def _decided(policy: Policy, event: Any, stop: Callable[[str], Stop]) -> Decision:
+def state_for(request: Request, policy: Policy) -> State | None:
+    """What the decisions of a request go by, beside the policy."""
+    return state_of(request.get("store"), request.get("prices"), needed=policy.program.head["stateful"])
+
+
+def _decided(guard: Guard, event: Any, stop: Callable[[str], Stop]) -> Decision:
     try:
-        return policy.guard().decide(event)
+        return guard.decide(event)
     except EventError as error:
         raise stop(f"the event is malformed: {error}") from error
     except GuardError as error:

@@ -14,10 +14,11 @@ from guardrails.json_positions import JsonError
 from guardrails.strict_json import read_json, write_json
 
 from . import exits
-from .check import defaults_of, with_defaults
+from .check import defaults_of, state_for, with_defaults
 from .json_values import decoded
 from .policies import Policy
 from .problems import Stop, unreadable
+from .stores import check_prices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +59,9 @@ def check_events(request: Request) -> int:
     defaults = defaults_of(request)
     with _opened(path) as stream:
         policy = Policy(request)
-        run = _Run("standard input" if path == "-" else path, policy.guard(), defaults)
+        state = state_for(request, policy)
+        check_prices(state)
+        run = _Run("standard input" if path == "-" else path, policy.guard(state), defaults)
         render = _line_text if request.get("format") == "text" else _line_json
         for number, line in enumerate(_with_progress(stream), 1):
             if line.strip():

@@ -30,6 +30,13 @@ functions_option: Decorator = click.option(
 )
 
 
+store_option: Decorator = click.option(
+    "--store",
+    metavar="URL",
+    help="The store, such as sqlite:///path or redis://host; else GUARD_STORE, the project's, or this user's own.",
+)
+
+
 def format_option(*forms: str) -> Decorator:
     """`--format`, with the first of `forms` as what holds without it."""
     kind = click.Choice(forms)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from guardrails.loading import Loaded
     from guardrails.runtime.host import HostFunction
     from guardrails.runtime.program import Program
+    from guardrails.state import State
 
     from .check_options import Request
 
@@ -60,10 +61,11 @@ class Policy:
         assert self._loaded.program is not None, "it stops otherwise"
         return self._loaded.program
 
-    def guard(self) -> Guard:
+    def guard(self, state: State | None = None) -> Guard:
         from guardrails.guard import Guard, Source
 
-        return Guard(self.program, source=Source(self.paths, self.params, self.functions))
+        source = Source(self.paths, self.params, self.functions)
+        return Guard(self.program, source=source, state=state)
 
     def keep(self) -> None:
         """Save the program for the next process. Where the cache cannot be written every process loads

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from guardrails.runtime.program import Program
 
-FORMAT = 2
+FORMAT = 3
 """Changes with the shape of what is stored."""
 
 MAX_UNITS = 2_000
@@ -178,6 +178,8 @@ def _named_units(program: Program) -> Iterator[tuple[str, str | None]]:
     for tool in sorted(program.head["tools"]):
         yield "call", tool
         yield "result", tool
+    if program.head["meters"]:
+        yield "usage", None
 
 
 def _prune(base: str) -> None:

@@ -9,10 +9,11 @@
      "obligations": [{"statement", "kind", "details"}],
      "approvals": [{"statement", "reviewers", "quorum", "within", "otherwise"}],
      "denial": null or {"kind", "message", "counterfactual", "retry_after"},
-     "shadow": as `applied`}
+     "shadow": as `applied`, "reservation": null or "..."}
 
 Every key is always there. `payload` replaces the event's own arguments, result or text where `transforms`
 is not empty; `within` and `retry_after` are seconds; a span is null where no text of the policy is meant.
+`reservation` names what limits and budgets hold for the call, for the event that reports what became of it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ def decision_as_json(decision: Decision) -> dict[str, Any]:
         "approvals": [_approval(each) for each in decision.approvals],
         "denial": _denial(decision.denial) if decision.denial else None,
         "shadow": [_applied(each) for each in decision.shadow],
+        "reservation": decision.reservation or None,
     }
 
 

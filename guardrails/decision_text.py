@@ -21,6 +21,8 @@ _COLORS = {"allow": "\x1b[1;32m", "ask": "\x1b[1;33m", "deny": "\x1b[1;31m", "ha
 MAX_PAYLOAD = 2_000
 """Characters of a changed payload that people are shown."""
 
+_COUNTING = ("limit", "budget", "breaker")
+
 _KINDS = {
     "never": "nothing: no change of the arguments makes this pass",
     "change_arguments": "change the arguments",
@@ -53,8 +55,10 @@ def _parts(decision: Decision) -> Iterator[tuple[str, Iterable[str]]]:
     )
     yield "what goes on", _payload(decision)
     yield "approval", map(_approval, decision.approvals)
+    yield "held until it is settled", [decision.reservation] if decision.reservation else []
     yield "owed", map(_obligation, decision.obligations)
     yield "in shadow", _lines(_applied, decision.shadow)
+    yield "the agent is told", _told(decision, reasons)
     yield "the agent can", _advice(decision.denial)
 
 
@@ -116,10 +120,22 @@ def _obligation(obligation: Obligation) -> str:
 def _advice(denial: Denial | None) -> Iterator[str]:
     if denial is None:
         return
-    later = f" in {duration(denial.retry_after)}" if denial.retry_after is not None else ""
+    later = f" in {_later(denial.retry_after)}" if denial.retry_after is not None else ""
     yield f"{_KINDS.get(denial.kind, denial.kind)}{later}"
     for path, value in (denial.counterfactual or {}).items():
         yield f"  `{path}` = {value} would be allowed"
+
+
+def _later(seconds: float) -> str:
+    from guardrails.runtime.refusals import span_of
+
+    return span_of(seconds)
+
+
+def _told(decision: Decision, reasons: tuple[Applied, ...]) -> Iterator[str]:
+    """What was counted, which only the message says."""
+    if decision.denial and any(each.effect in _COUNTING for each in reasons):
+        yield _plain(decision.message)
 
 
 def duration(seconds: float) -> str:

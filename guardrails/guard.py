@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.diagnostics import Diagnostic
+    from guardrails.inspection import BreakerState, LimitState
     from guardrails.model import Decision
     from guardrails.runtime.host import HostFunction
     from guardrails.runtime.ports import Clock
@@ -152,6 +153,16 @@ class Guard:
     def resume(self, scope: str = "all") -> bool:
         """Lift a halt; False: there was none of that scope."""
         return self.state.resume(scope)
+
+    def limits(
+        self, *, session: str | None = None, principal: str | None = None
+    ) -> tuple[LimitState | BreakerState, ...]:
+        """How full each limit, budget and breaker of the policy is, also those that nothing has used yet;
+        with an id, only what is counted for that session, or by that principal. Charges nothing. Raises
+        `StoreUnavailable`."""
+        from guardrails.inspection import limits_of
+
+        return limits_of(self, session=session, principal=principal)
 
     # --- deciding ------------------------------------------------------------------------------
 

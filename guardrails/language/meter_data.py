@@ -83,22 +83,14 @@ def described_meter(lowered: Lowered, name: str) -> tuple[object, ...]:
     by = tuple(_said(part) for part in getattr(effect, "by", ()))
     if isinstance(meaning, Fuse):
         return (
-            "breaker",
-            name,
-            rule.name,
-            by,
-            place,
-            "failures",
-            "",
-            (meaning.openings, meaning.retry_after),
-            (),
-            0,
-            False,
-        )
+            "breaker", name, rule.name, by, place, "failures", "", (meaning.openings, meaning.retry_after), (),
+            0, False, rule.shadow,
+        )  # fmt: skip
     assert isinstance(meaning, Meter)
     return (
         "budget" if meaning.is_budget else "limit", name, rule.name, by, place, _measured(effect, meaning),
         meaning.unit, _limits(meaning), tuple(c.window for c in meaning.ceilings), meaning.decimals, meaning.by_session,
+        rule.shadow,
     )  # fmt: skip
 
 

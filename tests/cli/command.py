@@ -86,6 +86,8 @@ class Command:
 def guard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GUARD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.delenv("GUARD_STORE", raising=False)
     monkeypatch.delenv("GUARD_DEBUG", raising=False)
     (tmp_path / "p.guard").write_text(POLICY)
     return Command(monkeypatch, capsys)
