@@ -9,7 +9,6 @@ from __future__ import annotations
 from guardrails.errors import Unavailable
 from guardrails.redaction.methods import strictest
 from guardrails.redaction.overlaps import Found, Window
-from guardrails.redaction.placeholders import Forms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
     from guardrails.detectors.matches import Detector, Match
     from guardrails.redaction.methods import Method, Rule
-    from guardrails.redaction.placeholders import Writer
+    from guardrails.redaction.placeholders import Forms
 
 
 WHOLE = 4_096
@@ -25,13 +24,13 @@ WHOLE = 4_096
 
 
 class Finder:
-    """What the detectors of `rules` find. `hold` and `left`: the most characters that are kept back, and kept
-    of what was let go, for them to judge a text that is still growing."""
+    """What the detectors of `rules` find outside of `forms`. `hold` and `left`: the most characters that are
+    kept back, and kept of what was let go, for them to judge a text that is still growing."""
 
     __slots__ = ("_asked", "_forms", "hold", "left")
 
-    def __init__(self, rules: Sequence[Rule], writer: Writer) -> None:
-        self._forms = Forms([rule.method for rule in rules], writer)
+    def __init__(self, rules: Sequence[Rule], forms: Forms) -> None:
+        self._forms = forms
         self._asked = _by_detector(rules)
         detectors = [detector for detector, _ in self._asked]
         self.hold = max((self._forms.longest, *(detector.hold for detector in detectors)))

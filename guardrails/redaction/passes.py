@@ -1,8 +1,9 @@
 """Passes: a text goes in piece by piece, and comes out redacted.
 
 A whole text is a stream of one piece, so both are the same code (law L8). What is let go is settled: all
-matches that begin before it are known and complete. A second pass follows where the first may leave nothing
-between what stood apart (`drop`): what then forms a match is masked, which always leaves a mark.
+matches that begin before it are known and complete. There are two passes, because what stood beside a match
+may only be found once that is gone: the number behind `x` in `x4111...`, or what two ends form that `drop`
+brings together. The second pass always leaves a mark, so nothing comes together again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from guardrails.redaction.matching import Finder
 from guardrails.redaction.methods import MASK
 from guardrails.redaction.overlaps import LONG, Joining, Stretch, Window
+from guardrails.redaction.placeholders import Forms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +26,12 @@ if TYPE_CHECKING:
 _SMALL = 512
 """Characters that are looked at again with every piece; of more, only once they have grown by a part."""
 
+_JOINING = ("drop", "last")
+"""Methods that may leave something that forms a match with what stands beside it."""
+
+_STEPS = 256
+"""A detector that needs much of the text before is asked again once there is a part of that many more."""
+
 
 class Passes:
     """The passes that the rules of one place need over a text; made once, used for many texts."""
@@ -31,23 +39,27 @@ class Passes:
     __slots__ = ("_finders", "hold", "writer")
 
     def __init__(self, rules: Sequence[Rule], writer: Writer) -> None:
-        self._finders = [Finder(rules, writer)]
-        if any(rule.method.kind == "drop" for rule in rules):
-            masked = [rule.by(MASK) if rule.method.kind == "drop" else rule for rule in rules]
-            self._finders.append(Finder(masked, writer))
+        forms = Forms([MASK, *(rule.method for rule in rules)], writer)
+        again = [rule.by(MASK) if rule.method.kind in _JOINING else rule for rule in rules]
+        self._finders = [Finder(rules, forms), Finder(again, forms)] if rules else []
         self.writer = writer
-        self.hold = sum((LONG + finder.hold + _SMALL) * 9 // 8 for finder in self._finders)
+        self.hold = sum((LONG + finder.hold + finder.left + _SMALL) * 9 // 8 for finder in self._finders)
 
     def whole(self, text: str, context: Sequence[str], counts: Counts) -> str:
         """A whole text redacted; adds to `counts` how many stretches of each entity were."""
-        return self.begin(context, counts).feed(text, is_last=True)
+        for finder in self._finders:
+            before, text = text, Pass(finder, self.writer, context, counts).feed(text, is_last=True)
+            if text == before:
+                # Another pass would find what this one did, which is nothing.
+                break
+        return text
 
     def begin(self, context: Sequence[str], counts: Counts) -> Chain:
         return Chain([Pass(finder, self.writer, context, counts) for finder in self._finders])
 
     def find(self, text: str, context: Sequence[str]) -> list[Found]:
         """What the first pass would redact."""
-        return self._finders[0].find_all(text, context)
+        return self._finders[0].find_all(text, context) if self._finders else []
 
 
 class Chain:
@@ -104,18 +116,23 @@ class Pass:
     def feed(self, piece: str, *, is_last: bool = False) -> str:
         """What can be let go by now."""
         window = self._window = Window(self._window.text + piece, self._window.start, complete=is_last)
-        if not is_last and (
-            window.end <= self._whole or window.end - self._seen <= (self.pending - _SMALL) >> 4
-        ):
+        if not is_last and self._is_too_early():
             return ""
         self._seen = window.end
         upto = window.end if is_last else self._finder.settled(window, self._known)
-        found = self._finder.find(window, self._context, self._known, upto)
+        is_same = upto == self._known.offset and not is_last
+        found = [] if is_same else self._finder.find(window, self._context, self._known, upto)
         complete = self._joining.take(found, window, upto)
         pieces = [part for stretch in complete for part in self._replaced(stretch)]
         pieces += self._let_go(upto)
         self._forget()
         return "".join(pieces)
+
+    def _is_too_early(self) -> bool:
+        """Whether looking again would cost much for the little that came."""
+        new = self._window.end - self._seen
+        much = max((self.pending - _SMALL) >> 4, self._finder.left // _STEPS)
+        return self._window.end <= self._whole or new <= much
 
     def _let_go(self, upto: int) -> list[str]:
         """The plain text before what is still open; of a run that is longer than LONG, what stands for it."""

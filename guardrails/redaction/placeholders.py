@@ -122,6 +122,8 @@ class Forms:
             return False
         first = max(0, start - self.longest)
         around = text[first : end + self.longest]
+        if self._starts.isdisjoint(around):
+            return False
         return any(
             first + found.start(1) <= start and end <= first + found.end(1) and self._is_ours(found[1])
             for found in self._all.finditer(around)

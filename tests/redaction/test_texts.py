@@ -30,7 +30,9 @@ CASES = [
     ([Rule(MAILS, TOKEN), Rule(MAILS, MASK)], "bob@x.com", "[REDACTED]"),
     ([Rule(DIGITS, last(2)), Rule(CARDS, last(4))], "4111111111111111", "***11"),
     ([Rule(DIGITS, DROP), Rule(CARDS, MASK)], "a 4111111111111111", "a "),
-    # what a removal brings together is looked at again
+    # what a removal brings together, or brings to light, is looked at again
+    ([Rule(MAILS, last(4))], "bob@x.combob@x.com", "***[REDACTED]"),
+    ([Rule(WORDS, MASK), Rule(DIGITS, MASK)], "123456card", "[REDACTED][REDACTED]"),
     ([Rule(Runs("X", "x", 2, 9), DROP), Rule(DIGITS, DROP)], "123xx456", "[REDACTED]"),
 ]  # fmt: skip
 
