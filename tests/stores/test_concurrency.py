@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from guardrails.stores import Demand, Granted, Sliding, Store, open_store
+from guardrails.stores import Demand, Gate, Granted, Note, Opening, Shut, Sliding, Store, open_store
 
 SOAK = bool(os.environ.get("GUARD_SOAK"))
 THREADS, PROCESSES, ATTEMPTS = (64, 16, 1_000) if SOAK else (16, 4, 40)
@@ -139,3 +139,127 @@ def test_a_killed_process_leaves_whole_transactions(shared_url: str) -> None:
         assert hour.used == two_hours.used <= limit
         assert cost.used == 3 * hour.used
         assert hour.reserved == cost.reserved == 0
+
+
+STEPS = ("reserve", "reserve with a member", "probe", "note", "commit", "release")
+PROBED = Gate("api", (Opening(1),), SECOND)
+
+
+def stop_after(url: str, steps: int, reached: multiprocessing.synchronize.Event) -> None:
+    """Make the first of these calls, and wait to be killed."""
+    store = open_store(url)
+    held: list[str] = []
+
+    def reserve(*wanted: Demand, gates: tuple[Gate, ...] = ()) -> None:
+        answer = store.reserve(wanted, now=NOW + SECOND, ttl=TTL, gates=gates)
+        assert isinstance(answer, Granted)
+        held.append(answer.reservation)
+
+    calls = [
+        lambda: reserve(Demand("left", 2, 9), Demand("minute", 1, 9, Sliding(60 * SECOND))),
+        lambda: reserve(Demand("to", 1, 9, member="ana")),
+        lambda: reserve(Demand("left", 1, 9), gates=(PROBED,)),
+        lambda: store.remember(Note("s", "text", HOUR, 0), now=NOW),
+        lambda: store.commit(held[0], now=NOW + SECOND),
+        lambda: store.release(held[1], now=NOW + SECOND),
+    ]
+    for call in calls[:steps]:
+        call()
+    reached.set()
+    time.sleep(60)
+
+
+@pytest.mark.parametrize("steps", range(1, len(STEPS) + 1))
+def test_what_a_killed_process_held_runs_out(shared_url: str, steps: int) -> None:
+    store = open_store(shared_url)
+    broken = store.reserve([], now=NOW, ttl=TTL, gates=[PROBED])
+    assert isinstance(broken, Granted)
+    store.release(broken.reservation, now=NOW, failed=True)
+    reached = SPAWN.Event()
+    worker = SPAWN.Process(target=stop_after, args=(shared_url, steps, reached))
+    worker.start()
+    assert reached.wait(30)
+    worker.kill()
+    worker.join()
+    committed = steps >= STEPS.index("commit") + 1
+    probing = steps >= STEPS.index("probe") + 1
+    before = store.reserve([], now=NOW + SECOND, ttl=TTL, gates=[PROBED])
+    assert before == Shut(0, None) if probing else isinstance(before, Granted)
+    later = NOW + SECOND + TTL
+    asked = [
+        Demand("left", 0, 9),
+        Demand("minute", 0, 9, Sliding(60 * SECOND)),
+        Demand("to", 1, 9, member="ana"),
+    ]
+    assert [fill.reserved for fill in store.fill(asked, now=later)] == [0, 0, 0]
+    assert [fill.used for fill in store.fill(asked, now=later)] == ([2, 1, 0] if committed else [0, 0, 0])
+    assert isinstance(store.reserve([], now=later, ttl=TTL, gates=[PROBED]), Granted)
+    assert store.recall("s", after=0, now=later).last == (steps >= STEPS.index("note") + 1)
+    store.close()
+
+
+def probe_once(url: str) -> int:
+    store = open_store(url)
+    try:
+        answers = [store.reserve([], now=NOW + SECOND, ttl=TTL, gates=[PROBED]) for _ in range(5)]
+        return sum(isinstance(answer, Granted) for answer in answers)
+    finally:
+        store.close()
+
+
+def test_processes_share_one_probe(shared_url: str) -> None:
+    store = open_store(shared_url)
+    broken = store.reserve([], now=NOW, ttl=TTL, gates=[PROBED])
+    assert isinstance(broken, Granted)
+    store.release(broken.reservation, now=NOW, failed=True)
+    with SPAWN.Pool(PROCESSES) as pool:
+        assert sum(pool.map(probe_once, [shared_url] * PROCESSES)) == 1
+    store.close()
+
+
+def admit_by_clock(url: str, ahead: int) -> list[int]:
+    """The times, by this process's clock, of calls that were let in while it ran through ten windows."""
+    store = open_store(url)
+    admitted = []
+    try:
+        for tick in range(200):
+            now = NOW + ahead + tick * SECOND // 20
+            if isinstance(store.reserve([Demand("a", 1, 3, Sliding(SECOND))], now=now, ttl=None), Granted):
+                admitted.append(now)
+        return admitted
+    finally:
+        store.close()
+
+
+def test_two_clocks_five_seconds_apart_admit_no_more(shared_url: str) -> None:
+    with SPAWN.Pool(2) as pool:
+        clocks = pool.starmap(admit_by_clock, [(shared_url, 0), (shared_url, 5 * SECOND)])
+    # Windows that both lived through are full at most, and there are 15 seconds from first to last.
+    assert all(sum(at < now <= at + SECOND for now in clocks[1]) <= 3 for at in clocks[1])
+    assert 3 * 10 <= len(clocks[1]) + len(clocks[0]) <= 3 * 15
+
+
+def test_a_crowd_of_members_fills_the_limit_exactly(store: Store) -> None:
+    limit = THREADS * 2
+
+    def join(seed: int) -> int:
+        dice = random.Random(seed)
+        granted = 0
+        for _ in range(ATTEMPTS):
+            demand = Demand("to", 1, limit, member=str(dice.randrange(limit * 2)))
+            answer = store.reserve([demand], now=NOW, ttl=TTL)
+            if isinstance(answer, Granted) and dice.random() < 0.3:
+                store.release(answer.reservation, now=NOW)
+            elif isinstance(answer, Granted):
+                granted += store.commit(answer.reservation, now=NOW)
+        return granted
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert sum(pool.map(join, range(THREADS))) >= limit
+    everybody = [Demand("to", 1, limit * 2, member=str(member)) for member in range(limit * 2)]
+    (fill,) = store.fill(everybody[:1], now=NOW)
+    assert fill.used == limit
+    assert fill.reserved == 0
+    answer = store.reserve(everybody, now=NOW, ttl=TTL)
+    assert isinstance(answer, Granted)
+    assert answer.fills[-1] == limit * 2

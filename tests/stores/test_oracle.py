@@ -72,6 +72,8 @@ lefts = st.builds(
 )  # fmt: skip
 demands = st.lists(st.one_of(amounts, members, lefts), max_size=3)
 ttls = st.one_of(st.integers(1, 30), st.just(None))
+outcomes = st.sampled_from(["success", "failure", "failure", "failure", "none", "open"])
+calls = st.lists(st.tuples(outcomes, st.sampled_from([0, 1, 5, 9, 20])), min_size=1, max_size=8)
 notes = st.one_of(
     st.none(), st.none(), st.tuples(st.sampled_from("st"), st.integers(-1, 1), st.integers(20, 60))
 )
@@ -157,15 +159,16 @@ class Machine(RuleBasedStateMachine):
     def count_member(self, wanted: Demand, ttl: int | None) -> None:
         self.check_reserve(Ask(self.own([wanted]), ttl))
 
-    @rule(
-        gate=st.sampled_from(GATES),
-        outcome=st.sampled_from(["success", "failure", "failure", "none", "open"]),
-    )
-    def call_through(self, gate: Gate, outcome: str) -> None:
-        before = len(self.names)
-        self.check_reserve(Ask([], 20, [self.gate(gate)]))
-        if len(self.names) > before and outcome != "open":
-            self.end(self.names[-1], outcome)
+    @rule(gate=st.sampled_from(GATES), calls=calls)
+    def call_through(self, gate: Gate, calls: list[tuple[str, int]]) -> None:
+        """Calls one after another; those that stay open are settled by other rules, or never."""
+        for outcome, later in calls:
+            before = len(self.names)
+            self.check_reserve(Ask([], 20, [self.gate(gate)]))
+            self.now += later
+            if len(self.names) > before and outcome != "open":
+                self.end(self.names[-1], outcome)
+        self.look()
 
     @rule(wanted=st.one_of(amounts, members), ttl=ttls)
     def rename(self, wanted: Demand, ttl: int | None) -> None:
