@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from guardrails.detectors.injection.matching import QUOTED, is_told
 from guardrails.detectors.injection.signal import Reason
 
 TYPE_CHECKING = False
@@ -27,7 +28,7 @@ _MARKS = (
      r"[\"']role[\"']\s{0,3}:\s{0,3}[\"'](?:system|developer|assistant)[\"']\s{0,3},\s{0,3}[\"']content[\"']"),
     ("tool", 0.65, "a call or an answer of a tool, written out", "<",
      r"</?(?:function_calls?|invoke|tool_calls?|tool_use|tool_results?"
-     r"|function_results?|antml:[a-z_]{1,20}|tool_response|function)(?:\s[^<>\n]{0,80})?>"
+     r"|function_results?|antml:[a-z_]{1,20}|tool_response)(?:\s[^<>\n]{0,80})?>"
      r"|<\|(?:tool_call|python_tag|tool_calls?_begin)\|>"),
     ("tool", 0.5, "a call of a tool, written out", "tool function observation action",
      r"[\"'](?:tool_calls|function_call|tool_name|tool_use)[\"']\s{0,3}:\s{0,3}[\[{\"']"
@@ -65,7 +66,8 @@ def marks(text: str) -> Iterator[Reason]:
     lowered = text.lower()
     for kind, weight, words, needs, pattern in _COMPILED:
         if any(literal in lowered for literal in needs) and (found := pattern.search(text)):
-            yield Reason(kind, *found.span(), weight, words)
+            told = is_told(text, *found.span())
+            yield Reason(kind, *found.span(), round(weight * QUOTED, 4) if told else weight, words)
 
 
 def hidden(text: str) -> Iterator[Reason]:

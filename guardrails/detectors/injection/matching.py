@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _SPACE = r"[\s!-/:-@\[-`{-~«»“”„…]+"
-_GAP = rf"{_SPACE}(?:\S+\s+){{0,4}}[\"'(\[*_`“«„]*"
+_WORDS_BETWEEN = r"(?:\S+\s+){0,4}[\"'(\[*_`“«„]*"
+_GAP = _SPACE + _WORDS_BETWEEN
 
 QUOTED = 0.45
 """What a quoted or discussed phrase keeps of its weight."""
@@ -55,7 +56,7 @@ def phrases(text: str) -> Iterator[Reason]:
             if count == MOST:
                 break
             start, end = found.span()
-            told = _is_told(text, start, end)
+            told = is_told(text, start, end)
             weight = round(row.weight * QUOTED, 4) if told else row.weight
             yield Reason(row.kind, start, end, weight, ("quoted: " if told else "") + _WORDED[row.kind])
 
@@ -66,11 +67,13 @@ _WORDED = {
     "leak": "asks for hidden instructions",
     "secrecy": "asks to keep something from the user",
     "addressed": "is addressed to a model",
+    "exfiltration": "has data written into an address",
     "action": "asks for an action with data, money or rights",
 }
 
 
-def _is_told(text: str, start: int, end: int) -> bool:
+def is_told(text: str, start: int, end: int) -> bool:
+    """Whether what stands there is quoted on its line, or spoken about before it."""
     before, after = text[max(0, start - _WINDOW) : start], text[end : end + _WINDOW]
     line, rest = before.rpartition("\n")[2], after.partition("\n")[0]
     if any(
@@ -107,7 +110,7 @@ def source_of(notation: str) -> str:
     """The RE2 pattern of a row."""
     for name, words in WORDS.items():
         notation = notation.replace(f"<{name}>", f"(?:{words})")
-    body = notation.replace(" ~", "\0").replace("~", "\0")
+    body = notation.replace(")?~", ")?\2").replace(")*~", ")*\2").replace(" ~", "\0").replace("~", "\0")
     body = body.replace("\0/", "~/")
     body = body.replace(" ?", "\1?").replace(" ", _SPACE).replace("\1", _SPACE.join(("(?:", ")")))
     start = (
@@ -115,4 +118,4 @@ def source_of(notation: str) -> str:
         if body[:4].isascii() and body[0] in "(abcdefghijklmnopqrstuvwxyz" and body[3:4].isascii()
         else ""
     )
-    return start + body.replace("\0", _GAP)
+    return start + body.replace("\0", _GAP).replace("\2", _WORDS_BETWEEN)

@@ -8,13 +8,13 @@ four words between, `<...>` a list of `WORDS`. All of them run on RE2, without r
 from __future__ import annotations
 
 WORDS = {
-    "ignore": "ignore|disregard|forget|override|bypass|discard|skip"
-              "|do not follow|don't follow|stop following|drop|neglect|set aside",
+    "ignore": "ignore|disregard|forget|override|bypass|discard"
+              "|do not follow|don't follow|stop following|neglect|set aside",
     "prior": "previous|prior|above|earlier|preceding|existing|original|past|foregoing|initial|current|old|other",
     "rules": "instructions?|prompts?|directions?|directives?|rules|guidelines|guidance|commands?|orders|constraints"
-             "|programming|restrictions|system messages?|tasks?|policies|safeguards",
+             "|programming|restrictions|system messages?|tasks?|polic(?:y|ies)|safeguards",
     "you": "you|yourself|the assistant|the ai|the model|the agent",
-    "ai": "ai|a\\.i\\.|llm|llms|language model|chatbot|assistant|gpt|chatgpt|claude|gemini|copilot|agent|bot",
+    "ai": "ai|a\\.i\\.|ai agents?|llm|llms|language models?|chatbot|assistant|gpt|chatgpt|claude|gemini|copilot|bot",
     "reveal": "reveal|print|show|repeat|output|display|leak|disclose|tell me|give me|write out"
               "|recite|share|expose|dump|summari[sz]e",
     "secret": "api keys?|passwords?|credentials?|secrets?|tokens?|ssh keys?|private keys?|access keys?"
@@ -30,7 +30,7 @@ WORDS = {
 ROWS = r"""
 override .85 <ignore> (?:all |any |every |everything )?(?:of )?(?:the |your |my |these |those )?(?:<prior>) ~(?:<rules>)
 override .8 <ignore> (?:all |any |every )(?:of )?(?:the |your |my |these |those )?~(?:<rules>)
-override .8 <ignore> your ~(?:<rules>|training|guardrails|safety)
+override .8 (?:<ignore>|reset|clear|erase|wipe) your ~(?:<rules>|training|guardrails|safety)
 override .75 <ignore> (?:everything|anything|all|what) ~(?:above|before|until now|so far|previously|earlier|were told|have been told|were given)
 override .75 <ignore> (?:the |this )?user'?s? ~(?:request|question|query|instructions?|task|prompt)
 override .7 instead of (?:following|answering|completing|doing|summari[sz]ing) ~(?:instructions?|task|request|question|user|document|page)
@@ -41,8 +41,9 @@ override .7 (?:previous|prior|above|earlier|original) (?:instructions?|rules|pro
 override .7 (?:you|we) (?:no longer|don't|do not) (?:have|need) to (?:follow|obey|comply|respect|adhere)
 override .6 (?:end|start|begin|beginning) of (?:the )?(?:system |user )?(?:prompt|instructions|context|untrusted|user input)
 override .6 (?:system|admin|developer|security|emergency|maintenance) (?:override|overrides)(?: code| mode| enabled| activated|:)
-role .7 (?:you are|you're|you will be) now (?:a |an |the |in )?~(?:dan|jailbroken|unrestricted|unfiltered|free|developer mode|uncensored|evil|root|admin|administrator|debug mode|god mode|no longer)
-role .65 (?:enter|enable|activate|switch to|enabling|entering|go into) ~(?:developer|dan|debug|god|jailbreak|unrestricted|admin|maintenance|sudo|root|unfiltered) mode
+role .7 (?:you are|you're|you will be) now (?:a |an |the |in )?~(?:dan|jailbroken|unrestricted|unfiltered|free|developer mode|uncensored|evil|root|debug mode|god mode|no longer)
+role .65 (?:enter|enable|activate|switch to|enabling|entering|go into) ~(?:dan|god|jailbreak|unrestricted|unfiltered|evil) mode
+role .4 (?:enter|enable|activate|switch to|enabling|entering|go into) ~(?:developer|debug|admin|maintenance|sudo|root) mode
 role .65 (?:act|pretend|behave|respond|roleplay|role-play|answer|simulate)(?: as| to be| like)?(?: if)? ~(?:no|without|free of|free from|not bound by|unbound by) ~(?:restrictions?|rules|filters?|guidelines|limits|limitations|ethics|policies|safety|censorship)
 role .65 (?:without|no|disable|turn off|remove|deactivate|switch off) (?:any |all |your |the )?(?:safety|content|ethical|moral)(?: and \w+)? (?:filters?|restrictions?|guidelines|checks?|limits?|policies|guardrails|protocols|limitations)
 role .6 (?:you|model|assistant) (?:can|will|must|should) (?:now )?do anything now
@@ -51,24 +52,26 @@ leak .75 <reveal> (?:me |us )?(?:all |the |your |back )?(?:of )?(?:the |your )?(
 leak .7 <reveal> ~(?:your|the) (?:instructions|prompt|rules|guidelines) (?:verbatim|word for word|in full|exactly|above|in a code block)
 leak .65 (?:repeat|print|output|echo|copy) (?:everything|all|the text|the words|all text|all words|the content) ~(?:above|before this|so far)
 leak .55 what (?:is|are|was|were) (?:your|the) (?:exact |full |initial |original |hidden )?(?:system prompt|system message|initial instructions|hidden instructions|initial prompt)
-secrecy .65 (?:do not|don't|never|without|must not|should not|avoid|dont) (?:ever )?(?:tell(?:ing)?|inform(?:ing)?|mention(?:ing)?|notify(?:ing)?|alert(?:ing)?|reveal(?:ing)?|disclos(?:e|ing)|say(?:ing)?|let(?:ting)?|show(?:ing)?|ask(?:ing)?|warn(?:ing)?) ~(?:the user|the human|the users|your user|the customer|the operator|your operator|anyone about this|the person|to anyone that)
+secrecy .65 (?:do not|don't|never|without|must not|should not|avoid|dont) (?:ever )?(?:tell(?:ing)?|inform(?:ing)?|mention(?:ing)?|alert(?:ing)?|reveal(?:ing)?|disclos(?:e|ing)|say(?:ing)?|warn(?:ing)?) ~(?:the user|the human|the users|your user|the customer|the operator|your operator|anyone about this|the person|to anyone that)
 secrecy .65 (?:do not|don't|never) (?:mention|reveal|disclose|reference|acknowledge|refer to) (?:this|these|that you|the existence of|having)(?: \w+)? ?(?:instructions?|messages?|text|prompt|notes?|comments?|steps?|received|read|were)
 secrecy .6 (?:keep|make|do) (?:this|it|these) ~(?:secret|hidden|silently|quietly|invisible|confidential) from ~(?:user|human|customer|operator)
 secrecy .55 (?:silently|secretly|quietly|covertly|discreetly|in the background) (?:and )?(?:<send>|call|run|execute|delete|add|include|append|change|fetch|read|open|invite)
-secrecy .55 (?:the )?user (?:must|should|does|need|needs|will)(?: not|n't| never) ~(?:know|see|notice|learn|be told|be informed|be aware|find out|be asked|confirm)
+secrecy .4 (?:the )?user (?:must|should|does|need|needs|will)(?: not|n't| never) ~(?:know|see|notice|learn|be told|be informed|be aware|find out|be asked|confirm)
 secrecy .5 (?:without|no need for|skip|do not wait for|don't ask for) (?:any |the )?(?:asking|confirmation|approval|user'?s? (?:confirmation|approval|consent|permission))
-addressed .6 (?:attention|important|note|notice|message|instructions?|hello|hi|hey|dear|warning|urgent|reminder|memo)(?: to| for)?,? (?:all |any |the |every )?(?:<ai>)(?: assistants?| agents?| models?| systems?| bots?)?(?: reading| processing| that| who|s?:|,|!| -)
+addressed .6 (?:attention|important|note|notice|message|instructions?|warning|urgent|reminder|memo)(?: to| for)?,? (?:all |any |the |every )?(?:<ai>)(?: assistants?| agents?| models?| systems?| bots?)?(?: reading| processing| that| who|s?:|,|!| -)
 addressed .65 (?:if|when|since|as) (?:you are|you're) (?:a |an |the )?(?:<ai>)(?: assistant| agent| model| system| bot)?(?: and| reading| processing| that|,| you)
 addressed .55 (?:any|every|all|the|this) (?:<ai>)(?: assistants?| agents?| models?| systems?)?s? (?:reading|processing|parsing|summari[sz]ing|handling|that reads|analy[sz]ing|reviewing|evaluating|screening) ~(?:must|should|shall|has to|have to|is required|are required|needs to)
 addressed .55 (?:as|being) (?:a |an |the )?(?:<ai>)(?: assistant| agent| model)?,? (?:you|your) ~(?:must|should|shall|have to|are required|need to|job is|task is)
 addressed .5 (?:assistant|ai|agent|model|chatbot|llm)[:,] (?:please )?(?:call|use|run|execute|invoke|send|forward|ignore|open|visit|delete|transfer|respond|reply|say|output|read|fetch|approve|give)
 action .6 <send> ~(?:<secret>) ~(?:to|at|via|into|through|towards)
-action .6 <send> (?:all |every |the |any |a copy of |copies of |these |those |his |her |their |this )*(?:of )?(?:the |my |your )?(?:user'?s? |customer'?s? |latest |last |entire |whole |recent |unread |private |confidential )*(?:<data>) ~(?:to) \S*(?:@|https?:|www\.)
+action .45 <send> (?:all |every |the |any |a copy of |copies of |these |those |his |her |their |this )*(?:of )?(?:the |my |your )?(?:user'?s? |customer'?s? |latest |last |entire |whole |recent |unread |private |confidential )*(?:<data>) ~(?:to) \S*(?:@|https?:|www\.)
 action .55 (?:append|include|add|embed|encode|attach|insert|put) ~(?:<secret>|<data>|system prompt|conversation) ~(?:url|link|image|query string|parameter|query parameter|markdown)
 action .5 (?:<pay>) (?:the )?(?:\S{1,4} ?\d[\d.,]*|\d[\d.,]* ?\S{1,4}|the (?:full )?(?:balance|amount|funds)|all (?:funds|money)) ~(?:to|into) ~(?:account|iban|wallet|address|me|[a-z]{2}\d{2})
 action .55 (?:immediately|urgently|right away|right now|at once|asap|without delay|urgent|as soon as) ~(?:<pay>|forward|wire|upload|buy|purchase) ~(?:to|into|from|for|all|the)
 action .55 (?:read|open|cat|fetch|get|print|load|dump) (?:the )?(?:contents? of |file )?(?:~/|\$home/|/etc/|/root/|/home/\S{1,40}/)?\.?(?:ssh/id_\w{1,10}|aws/credentials|env|netrc|etc/passwd|passwd|shadow)(?:\s|,|$| and)
-action .55 (?:run|execute|type|paste)(?: the)?(?: following)?(?: shell| terminal| bash)?(?: commands?| code| script)?:? \S{0,4}(?:curl|wget|bash|rm -rf|nc|powershell|sudo|python -c|eval)
+action .5 (?:run|execute|type|paste)(?: the)?(?: following)?(?: \S+){0,4}? (?:curl|wget) (?:\S+ )?https?://
+action .5 (?:execute|run|and run|source) the \S* ?(?:script|file|code|program) (?:at|from) https?://
+action .4 (?:run|execute) \S{0,4}(?:rm -rf|eval|nc -|powershell -e)
 action .5 (?:call|use|invoke|trigger|execute|run) (?:the )?\S{0,3}(?:[a-z]+_[a-z_]+|\w+ (?:tool|function|api))\S{0,3} (?:tool |function |with |to |and )~(?:with|to|delete|send|email|transfer|password|admin|@|invite|grant)
 action .5 (?:grant|give|add|invite|share) ~(?:access|admin|permissions?|owner|editor|collaborator|rights) ~(?:to|for|as) \S*@
 action .5 (?:rate|score|rank|recommend|approve|accept|classify|evaluate|mark|label) (?:this|the|our) (?:candidate|applicant|paper|product|resume|cv|submission|essay|review|message|request|invoice|email|transaction|document) ~(?:as|with|at|above|highest|best|positive|safe|10|approved|benign|top)
@@ -115,4 +118,22 @@ leak .7 (?:покажи(?:те)?|раскрой(?:те)?|выведи(?:те)?|�
 secrecy .65 (?:не|никогда не) (?:говори(?:те)?|сообщай(?:те)?|рассказывай(?:те)?|упоминай(?:те)?|раскрывай(?:те)?|предупреждай(?:те)?) ~(?:пользовател\S*|клиент\S*)
 role .6 (?:теперь ты|ты теперь|отныне ты|с этого момента ты) ~(?:без|не ограничен\S*|режим\S* разработчика|неограничен\S*|свободн\S*)
 action .55 (?:отправь(?:те)?|перешли(?:те)?|передай(?:те)?|загрузи(?:те)?|переведи(?:те)?) ~(?:парол\S*|учётн\S*|ключ\S*|контакт\S*|письм\S*|сообщени\S*|файл\S*|\d+ ?руб\S*) ~(?:на|в|по)
+override .65 (?:instructions?|rules|guidelines|orders) (?:that )?you (?:received|got|were given|had|have|follow) ~(?:outdated|obsolete|void|wrong|cancelled|revoked|no longer|invalid|false)
+override .6 (?:consider|treat|regard) ~(?:conversation|instructions?|rules|guidelines|restrictions|everything) ~(?:cancelled|void|over|suggestions?|obsolete|optional|invalid)
+override .5 (?:before|after) you (?:can )?(?:solve|finish|complete|continue with|start|do) the (?:task|request|user's request|job)
+leak .65 <reveal> ~(?:rules|instructions?|prompt|guidelines|directives) (?:that )?(?:you (?:follow|were given|have|received|got|obey)|are hidden|hidden|given to you)
+leak .65 (?:<reveal>|respond|reply|answer|translate) ~(?:words|lines|part|sentences?|characters|beginning|contents?|text|version) of (?:your|the) ~(?:instructions|prompt|developer message|system message|rules)
+leak .6 translate your (?:system )?(?:prompt|instructions|rules)
+secrecy .45 (?:never|do not|don't|no longer|not) (?:have to )?(?:ask|wait)(?: me| them| the user)?(?: for)? (?:confirmation|approval|permission|consent)
+secrecy .4 (?:don't|do not|never) (?:notify|ask|show|let) the (?:user|human)
+addressed .6 (?:note|message|memo|instructions?|information|hint|request) (?:to|for) (?:the |any |all |every )?(?:language )?(?:models?|ais?|llms?|assistants?|chatbots?|ai \w+)(?: reading| processing| that|:|,| -)
+action .55 (?:tell|instruct|convince|persuade|inform) the user (?:\S+ ){0,14}?(?:visit|click|call|enter|pay|download|open|send|install|log in)\s
+action .6 (?:<reveal>|collect|read|gather|find|export|grab|steal) ~(?:<secret>) (?:and|then) (?:\S+ )?(?:<send>)
+action .4 <reveal> ~(?:all |stored |saved |database |admin |your |secret |the )(?:\S+ )?(?:<secret>)
+action .5 (?:copy|paste|put|append|post|push|include) ~(?:\.env|id_rsa|\.ssh|\.aws|secrets folder|secrets file)(?:\s|,|$) ?(?:file |folder )?(?:into|to|in|on)
+action .5 (?:save|store|add|write|commit) ~(?:your |long-term |permanent )+memory
+action .5 use (?:your|the) memory ~(?:remember|store|save)
+action .5 (?:invite|add|grant) \S*@\S* (?:to|as|access|admin|owner)
+action .4 (?:change|replace|update|redirect) ~(?:recipient|iban|payee|beneficiary|bank account) ~to
+exfiltration .55 https?://\S*[?=/] (?:followed by|and append|plus|with) ~(?:user'?s?|conversation|chat|message|password|data|token|secret)
 """
