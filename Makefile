@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts unit services bench soak clean
+.PHONY: demo test lint types contracts unit services bench bench-pii soak clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -41,6 +41,10 @@ services:
 bench: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python tests/bench/run.py
+
+# Personal data: precision, recall and speed beside Presidio, as Markdown.
+bench-pii: $(STAMP)
+	$(BIN)/python tests/bench/pii.py
 
 # The full counts of fuzzers and properties: minutes to hours.
 soak: $(STAMP)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 RUN = re.compile(r"[0-9](?:[ \t\r\n.\-/()·•∙_]{0,3}[0-9]){6,}")
 _GROUP = re.compile("[0-9]+")
-_GLUE = re.compile(r"[\w$€£#][.\-/]?\Z")
+_GLUE = re.compile(r"[^\W_][.\-/]?\Z|[$€£#][.\-/]?\Z")
 _GLUED_AFTER = re.compile(r"[A-Za-z_$€£%]|[.\-/:][A-Za-z0-9_]")
 
 LONGEST = 19

@@ -24,7 +24,7 @@ _EXTENSION = re.compile(
     r"[ ,;]{0,3}(?:ext(?:ension|n)?\.?|x)[ .:]{0,2}[0-9]{1,6}(?![0-9A-Za-z])", re.IGNORECASE
 )
 _SCORES = {"(": 0.75, "-": 0.65, ".": 0.6, "/": 0.55, " ": 0.55}
-_PHONE_GAP = re.compile(r"[ \-.()/\n]{1,3}")
+_PHONE_GAP = re.compile(r"[ \-.()/\n·•∙]{1,3}")
 
 
 def phone_of_ten(window: Window) -> Iterator[Candidate]:
