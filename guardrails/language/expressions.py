@@ -14,6 +14,7 @@ from guardrails.diagnostics import Diagnostic, Note, Span, did_you_mean
 from guardrails.language import core, syntax
 from guardrails.language import types as t
 from guardrails.language.builtins import PROPERTIES
+from guardrails.language.naming import called
 from guardrails.language.scope import Scope
 
 FAULTY = t.Scalar("error")
@@ -92,10 +93,7 @@ def with_article(kind: t.Type) -> str:
 
 def described(value: core.Core) -> str:
     """ "`args.amount` is a decimal", as the start of a sentence."""
-    path = value.where if isinstance(value, core.Load) else path_in_past(value)
-    if path:
-        return f"`{path}` is {with_article(value.type)}"
-    return f"this is {with_article(value.type)}"
+    return f"{called(value) or 'this'} is {with_article(value.type)}"
 
 
 def fits(kind: t.Type, wanted: t.Type) -> bool:
@@ -255,17 +253,7 @@ def _record_field(typer: Typer, base: core.Core, name: str, span: Span) -> core.
 
 
 def _subject(base: core.Core) -> str:
-    path = base.where if isinstance(base, core.Load) else path_in_past(base)
-    return f"`{path}`" if path else with_article(base.type)
-
-
-def path_in_past(node: core.Core) -> str:
-    """The path of a field of an earlier event, as it is written; empty for anything else."""
-    if isinstance(node, core.Happened):
-        own = node.name if node.name in {"call", "result", "text"} else f"call.{node.name}"
-        return own if isinstance(node.event, core.Var) else f"{path_in_past(node.event)}.{node.name}"
-    base = path_in_past(node.base) if isinstance(node, core.Field) else ""
-    return f"{base}.{node.name}" if isinstance(node, core.Field) and base else ""
+    return called(base) or with_article(base.type)
 
 
 def _property_of(typer: Typer, base: core.Core, name: str, span: Span) -> core.Core:
