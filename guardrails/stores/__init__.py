@@ -75,11 +75,13 @@ def seconds(text: str) -> float:
 
 
 def _path_and_options(rest: str) -> tuple[str, dict[str, str]]:
-    from urllib.parse import parse_qsl, unquote
-
     path, _, query = rest.partition("?")
-    path = unquote(path.removeprefix("//"))
-    options = dict(parse_qsl(query))
+    path = path.removeprefix("//")
+    options: dict[str, str] = {}
+    if query or "%" in path:
+        from urllib.parse import parse_qsl, unquote
+
+        path, options = unquote(path), dict(parse_qsl(query))
     unknown = set(options) - {"durable", "timeout"}
     if not path or unknown:
         raise EvaluationError(

@@ -6,13 +6,12 @@ commits it too late still has to charge what was given back.
 
 from __future__ import annotations
 
-from json import dumps, loads
-
 from guardrails.stores import sqlite_sessions as sessions
 from guardrails.stores.breakers import Gate, Opening
 from guardrails.stores.demands import signature
 from guardrails.stores.port import KEEP
 from guardrails.stores.sqlite_ledger import Charge
+from guardrails.strict_json import write_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Reservation:
         self.stays = bool(stays)
         self.fills = [int(fill) for fill in fills.split()]
         self._charges: list[Charge] = [
-            Charge(tuple(charge), (self.number, position)) for position, charge in enumerate(loads(charges))
+            Charge(tuple(charge), (self.number, position)) for position, charge in enumerate(_read(charges))
         ]
 
     @property
@@ -127,7 +126,7 @@ def insert(ledger: Ledger, demands: Sequence[Demand], totals: Sequence[int], ter
         made + (ttl or 0),
         stays,
         " ".join(map(str, totals)),
-        dumps(charges),
+        write_json(charges),
         _gates_text(gates),
         request,
     )
@@ -144,7 +143,7 @@ def insert(ledger: Ledger, demands: Sequence[Demand], totals: Sequence[int], ter
 def gates_of(text: str) -> list[Gate]:
     return [
         Gate(key, tuple([Opening(n, window, share and tuple(share)) for n, window, share in openings]), wait)
-        for key, openings, wait in loads(text)
+        for key, openings, wait in _read(text)
     ]
 
 
@@ -153,4 +152,12 @@ def _gates_text(gates: Iterable[Gate]) -> str | None:
         (gate.key, [(o.failures, o.window, o.share) for o in gate.openings], gate.retry_after)
         for gate in gates
     ]
-    return dumps(plain) if plain else None
+    return write_json(plain) if plain else None
+
+
+def _read(text: str) -> Any:
+    """What was written here before. A call that is only charged reads nothing, and a process that makes one
+    such call does not wait for `json`."""
+    from json import loads
+
+    return loads(text)
