@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final
 
 from guardrails.diagnostics import Diagnostic
+from guardrails.language import explaining_past as past
 from guardrails.language import explaining_statements as statements
 from guardrails.language import explaining_values as values
 from guardrails.language.failure import Failure, shown
@@ -128,6 +129,9 @@ _READERS: Final[tuple[Callable[[Failure], Diagnostic | None], ...]] = (
     statements.quoted_reason,
     statements.late_total,
     statements.tool_spelling,
+    past.event,
+    past.last,
+    past.order,
     values.chained,
     values.operand,
     statements.late_option,

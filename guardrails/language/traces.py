@@ -24,6 +24,9 @@ def lower_trace(typer: Typer, node: syntax.Trace, scope: Scope) -> core.Core:
     events = [node.event, *([node.beside.event] if node.beside else [])]
     for pattern in (pattern for event in events for pattern in event.tools):
         known_tool(typer, pattern, scope.namespace.tools)
+    if node.event.tools and node.event.point in {"input", "output"}:
+        message = f"an {node.event.point} belongs to no tool"
+        return typer.report("wrong-argument", message, node.event.span, f"write `last {node.event.point}`")
     if node.kind == "count" and _is_ambiguous(node, scope):
         message = (
             f"`count({node.event.point})` counts events, and `{node.event.point}` is a value here as well"
