@@ -44,13 +44,15 @@ class Guard:
         clock: Clock | None = None,
         source: Source | None = None,
         state: State | None = None,
+        detectors: Mapping[str, Any] | None = None,
+        key: str | bytes | None = None,
     ) -> None:
-        from guardrails.runtime.host import Host
+        from guardrails.runtime.host import Host, secret_of
 
         self.clock: Clock = clock or SystemClock()
         self._state = state
         self.source = source
-        self.host = Host(source.functions if source else {})
+        self.host = Host(source.functions if source else {}, detectors, secret_of(key))
         self.diagnostics: tuple[Diagnostic, ...] = ()
         self.engine = Engine(program)
 
@@ -67,6 +69,8 @@ class Guard:
         prices: str | PathLike[str] | Prices | None = None,
         local_share: float | str = "0.1",
         strict_halts: bool = False,
+        detectors: Mapping[str, Any] | None = None,
+        key: str | bytes | None = None,
     ) -> Guard:
         """Load one policy from one or more files. Raises `PolicyError` with every diagnostic.
 
@@ -74,10 +78,13 @@ class Guard:
         `redis://host`), or a store. Without it `GUARD_STORE` says where, else this process keeps them.
         `prices` is a price table for budgets of cost. `local_share` is the part of a limit that this process
         grants alone where `degrade to local` lets it. `strict_halts` asks the store for halts at every
-        event, instead of at most every 50 ms.
+        event, instead of at most every 50 ms. `detectors` take the place of built-in ones (`pii`, `secrets`,
+        `injection`) or of those that the policy declares, by name. `key` is the secret behind `redact ...
+        with hash` and `with token`, of 16 bytes or more; without it `GUARD_KEY` holds it.
         """
         source = Source([str(path) for path in paths], params or {}, _hosted(functions))
-        return cls._from(source, clock, _state(store, prices, local_share, strict_halts=strict_halts))
+        state = _state(store, prices, local_share, strict_halts=strict_halts)
+        return cls._from(source, clock=clock, state=state, detectors=detectors, key=key)
 
     @classmethod
     def from_text(
@@ -92,17 +99,20 @@ class Guard:
         prices: str | PathLike[str] | Prices | None = None,
         local_share: float | str = "0.1",
         strict_halts: bool = False,
+        detectors: Mapping[str, Any] | None = None,
+        key: str | bytes | None = None,
     ) -> Guard:
         """Load a policy from texts, given as one text or as `(name, text)` pairs. `tools` is the JSON text of
         a tool file for all of it; the rest is as for `load`."""
         files = [("policy.guard", text)] if isinstance(text, str) else list(text)
         source = Source([name for name, _ in files], params or {}, _hosted(functions), dict(files), tools)
-        return cls._from(source, clock, _state(store, prices, local_share, strict_halts=strict_halts))
+        state = _state(store, prices, local_share, strict_halts=strict_halts)
+        return cls._from(source, clock=clock, state=state, detectors=detectors, key=key)
 
     @classmethod
-    def _from(cls, source: Source, clock: Clock | None, state: State | None) -> Guard:
+    def _from(cls, source: Source, **settings: Any) -> Guard:
         program, diagnostics = source.load()
-        guard = cls(program, clock=clock, source=source, state=state)
+        guard = cls(program, source=source, **settings)
         guard.diagnostics = diagnostics
         return guard
 

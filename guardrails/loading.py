@@ -39,6 +39,7 @@ class Sources:
 
     units: list[Unit] = field(default_factory=list)
     tools: dict[str, Tool] = field(default_factory=dict)
+    schemas: dict[tuple[str, str], str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
@@ -83,7 +84,8 @@ def load(
         return Loaded(sources, None, None, tuple(in_order(sources.diagnostics)))
     hosted = functions or {}
     signatures = {name: signature_of(function) for name, function in hosted.items()}
-    checked, found = check(sources.units, Surroundings(sources.tools, signatures, sources.settings))
+    around = Surroundings(sources.tools, signatures, sources.settings, sources.schemas)
+    checked, found = check(sources.units, around)
     diagnostics = tuple(in_order([*sources.diagnostics, *found]))
     if checked is None or has_errors(diagnostics):
         return Loaded(sources, None, None, diagnostics)
@@ -129,6 +131,12 @@ class _Reading:
                 self.policy(_beside(path, item.path), item, trail)
             elif isinstance(item, syntax.UseTools):
                 self._tools(_beside(path, item.path), item.span)
+            elif isinstance(item, syntax.Block):
+                for statement in item.body:
+                    if isinstance(statement, syntax.Statement) and isinstance(
+                        statement.effect, syntax.Schema
+                    ):
+                        self._schema(path, statement.effect)
 
     def _used_again(self, path: str, settings: dict[str, syntax.Setting], span: Span | None) -> None:
         before, place = self._used[path]
@@ -142,6 +150,20 @@ class _Reading:
         text = self._text(path, span)
         if text is not None:
             self.described(path, text, span)
+
+    def _schema(self, path: str, effect: syntax.Schema) -> None:
+        """A JSON Schema that a statement names."""
+        text = self._text(_beside(path, effect.path), effect.span)
+        if text is None:
+            return
+        from guardrails.runtime.contracts import problem_of_schema
+
+        problem = problem_of_schema(text)
+        if problem:
+            message = f"`{effect.path}` is not a JSON Schema: {problem}"
+            self._report("bad-schema", message, effect.span)
+            return
+        self.sources.schemas[effect.span.file, effect.path] = text
 
     def described(self, path: str, text: str, span: Span | None) -> None:
         """Take over the tools of a tool file."""

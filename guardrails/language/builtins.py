@@ -108,18 +108,12 @@ shell.redirects(line: string) -> set<string> | the files that it writes by redir
 shell.reads(line: string) -> set<string> | the files that it reads by redirection
 shell.has_substitution(line: string) -> bool | it contains `$(...)` or backticks
 shell.background(line: string) -> bool | it leaves something running in the background
-injection(text: string) -> decimal | how much a text reads like instructions to a model, 0 to 1
-secrets(text: string) -> bool | the text holds a key, token or password
-pii(text: string) -> bool | the text holds personal data
 origin(value: any) -> labels | where in this session a value came from
 """
 
 IMPURE = frozenset({"real_path"})
 
 FEATURES = {
-    "injection": "the injection detector",
-    "secrets": "the secrets detector",
-    "pii": "the PII detector",
     "origin": "provenance",
 }
 """Functions whose engine part may be missing, and what that part is called."""
@@ -133,6 +127,9 @@ SPECIAL = {
     "keys": "keys(m) | the keys of a map, as a list",
     "values": "values(m) | the values of a map, as a list",
     "set": "set(xs) | the distinct elements of a list",
+    "pii": "pii(x, ENTITY, ..., threshold = 0.5) | whether personal data stands in a text, or in any text of a value",
+    "secrets": "secrets(x) | whether a key, token or password stands in it",
+    "injection": "injection(x) | how much it reads like instructions to a model, 0 to 1",
 }
 """Functions over collections, typed by the checker, with their documentation."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from guardrails.diagnostics import Span, did_you_mean
 from guardrails.functions import FUNCTIONS as FUNCTION_VALUES
-from guardrails.language import core, syntax
+from guardrails.language import content, core, syntax
 from guardrails.language import types as t
 from guardrails.language.builtins import FEATURES, FUNCTIONS, SPECIAL, Signature
 from guardrails.language.expressions import FAULTY, Typer, described, narrow
@@ -17,6 +17,8 @@ def lower_call(typer: Typer, node: syntax.Call, scope: Scope) -> core.Core:
     if isinstance(local, syntax.Let):
         typer.used.add(name)
         return _named_condition(typer, node, local, scope)
+    if name in content.FUNCTIONS or name in scope.namespace.detectors:
+        return content.lower_call(typer, node, scope)
     if name in SPECIAL:
         return _over_collection(typer, node, scope)
     host = scope.namespace.functions.get(name)

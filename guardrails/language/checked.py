@@ -104,8 +104,8 @@ class Change:
     """A transform of the payload.
 
     `kind`: redact, only fields, only rows or drop fields; `paths` below the payload, `*` for every element;
-    `pattern` what is redacted inside texts (None: the whole value); `method` and `argument` how; `rows` the
-    condition of `only rows`, with the row as `Load("row", ...)`.
+    `pattern` or `detector` what is redacted inside texts (neither: the whole value); `method` and `argument`
+    how; `rows` the condition of `only rows`, with the row as `Load("row", ...)`.
     """
 
     kind: str
@@ -114,6 +114,7 @@ class Change:
     method: str = "mask"
     argument: object = None
     rows: core.Core | None = None
+    detector: tuple[object, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ said before the policy is ever used. A use of an engine part that is not there i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from guardrails.diagnostics import Diagnostic, Note, Span, has_errors, in_order
@@ -29,7 +29,7 @@ from guardrails.language.checked import (
 from guardrails.language.declarations import Item, declare
 from guardrails.language.expressions import FAULTY, Typer, known_tool
 from guardrails.language.meter_data import counter_names
-from guardrails.language.schema import Tool
+from guardrails.language.schema import Tool, type_of_schema
 from guardrails.language.scope import Namespace, Scope, roots_of
 from guardrails.language.statements import condition_of, meaning_of, verdict_of
 from guardrails.language.traces import uses_trace
@@ -38,9 +38,7 @@ from guardrails.patterns import compile_wildcard
 NO_ARGS = t.ANY
 
 _NOT_YET_ITEMS: dict[type, str] = {
-    syntax.Detector: "`detector`",
     syntax.Flow: "`flow`",
-    syntax.Reveal: "`reveal`",
     syntax.LabelOrder: "`type label`",
     syntax.Audit: "`audit`",
 }
@@ -56,11 +54,13 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a policy is checked against: tools, functions of the host, and parameter values."""
+    """What a policy is checked against: tools, functions of the host, parameter values, and the texts of the
+    JSON Schemas that it names, by policy file and path."""
 
     tools: Mapping[str, Tool]
     functions: Mapping[str, Signature]
     settings: Mapping[str, Any]
+    schemas: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def check(units: Sequence[Unit], around: Surroundings) -> tuple[Checked | None, list[Diagnostic]]:
@@ -264,7 +264,17 @@ class Lowering:
             rule.block.point, self.checked.namespace.types, args, described.result if described else t.ANY
         )
         lets = {item.name: item for item in rule.block.body if isinstance(item, syntax.Let)}
+        roots |= self._json(rule.block)
         return Scope(self.checked.namespace, roots, lets)
+
+    def _json(self, block: syntax.Block) -> dict[str, t.Type]:
+        """`json`, what a text says, where a schema says that it is JSON."""
+        named = [item.effect for item in block.body if isinstance(item, syntax.Statement)]
+        schema = next((effect for effect in named if isinstance(effect, syntax.Schema)), None)
+        if schema is None or block.point != "output":
+            return {}
+        text = self.checked.namespace.schemas.get((schema.span.file, schema.path))
+        return {"json": type_of_schema(text) if text is not None else t.ANY}
 
     def _with_neighbours(self, rule: Rule, tool: Tool) -> t.Type:
         """In a wildcard block a field may belong to another tool of the same wildcard; it is then missing here."""

@@ -218,6 +218,8 @@ class UnitBuilder:
 
     def _prologue(self, emission: Emission) -> list[ast.stmt]:
         made: list[ast.stmt] = []
+        if any(load.root == "json" for load in emission.loads):
+            made.append(_assign("json", ast.Call(_local("json_of"), [_local("payload")], [])))
         for load, name in emission.loads.items():
             made += self._fetch(load, name)
         made += [_assign(name, ast.Name("UNSET", ast.Load())) for name in emission.memos.values()]
@@ -325,7 +327,9 @@ def _duty(meaning: Meaning) -> tuple[object, ...] | None:
 
 def _change(rule: Rule, meaning: Change) -> tuple[object, ...]:
     row = f"row_{rule.index}" if meaning.rows is not None else None
-    return (meaning.kind, meaning.paths, meaning.pattern, meaning.method, meaning.argument, row)
+    return (
+        meaning.kind, meaning.paths, meaning.pattern, meaning.method, meaning.argument, row, meaning.detector
+    )  # fmt: skip
 
 
 def _bounds(lowered: Lowered) -> Iterator[tuple[object, ...]]:
@@ -419,7 +423,7 @@ def _raw_value(load: core.Load, declared: bool) -> ast.expr:  # noqa: FBT001 - a
         root = ast.Attribute(ast.Name("s", ast.Load()), load.root, ast.Load())
     if not load.path:
         return root
-    if len(load.path) == 1 and load.root != "result" and load.root != "row":
+    if len(load.path) == 1 and load.root not in ("result", "row", "json"):
         if declared:
             return ast.Subscript(root, ast.Constant(load.path[0]), ast.Load())
         return ast.Call(ast.Attribute(root, "get", ast.Load()), [ast.Constant(load.path[0])], [])

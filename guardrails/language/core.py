@@ -236,6 +236,24 @@ class Happened(Core):
 
 
 @dataclass(frozen=True, slots=True)
+class Detect(Core):
+    """What a detector says of `value`: whether it finds something, or for injection its score. `detector` is
+    plain data that says which one; see `guardrails.runtime.content`."""
+
+    detector: tuple[object, ...]
+    value: Core
+
+
+@dataclass(frozen=True, slots=True)
+class Conforms(Core):
+    """`value` follows a JSON Schema; if not, an error that tells every violation. For a text: the JSON in it.
+    `schema` is the schema's own text."""
+
+    value: Core
+    schema: str
+
+
+@dataclass(frozen=True, slots=True)
 class NotYet(Core):
     """A use of an engine part that is not there: `feature` names it. It never reaches the compiler."""
 

@@ -116,7 +116,9 @@ def declare(
         if isinstance(item, syntax.Param | syntax.Let) and _is_new(typer, item, places):
             values[item.name] = item if isinstance(item, syntax.Let) else _param(typer, item, settings, types)
     _unknown_settings(typer, settings, [item.name for _, item in items if isinstance(item, syntax.Param)])
-    detectors = frozenset(item.name for _, item in items if isinstance(item, syntax.Detector))
+    from guardrails.language.content import declared
+
+    detectors = declared(typer, (item for _, item in items if isinstance(item, syntax.Detector)))
     return Namespace(values, types, functions, tools, detectors)
 
 

@@ -27,7 +27,7 @@ ARITHMETIC: dict[str, ast.operator] = {
     "+": ast.Add(), "-": ast.Sub(), "|": ast.BitOr(), "&": ast.BitAnd(),
 }  # fmt: skip
 EXACT = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "remainder", "neg": "negate"}
-HEAVY = (core.Invoke, core.HostCall, core.Convert, core.Each, core.Bind)
+HEAVY = (core.Invoke, core.HostCall, core.Convert, core.Each, core.Bind, core.Detect, core.Conforms)
 FOLDS = {"count": "count_of", "sum": "total", "min": "smallest", "max": "largest"}
 
 
@@ -564,6 +564,16 @@ def _happened(emission: Emission, node: core.Happened) -> ast.expr:
     return value if node.name in {"call", "tool", "at"} else from_data(value, node.type, node.span)
 
 
+def _detect(emission: Emission, node: core.Detect) -> ast.expr:
+    detector = at(emission.constant(("plain", node.detector)), node.span)
+    return call("detected", [at(_name("s"), node.span), detector, argument(emission, node.value)], node.span)
+
+
+def _conforms(emission: Emission, node: core.Conforms) -> ast.expr:
+    schema = at(emission.constant(("plain", node.schema)), node.span)
+    return call("conforming", [schema, argument(emission, node.value)], node.span)
+
+
 def _each(emission: Emission, node: core.Each) -> ast.expr:
     walked = call("elements", [emission.nested(lambda: emission.emit(node.collection))], node.collection.span)
     element = t.item_of(node.collection.type)
@@ -636,6 +646,8 @@ _EMITTERS: dict[type, Callable[[Emission, Any], ast.expr]] = {
     core.Collect: _collect,
     core.Bind: _bind,
     core.SessionFact: _session_fact,
+    core.Detect: _detect,
+    core.Conforms: _conforms,
     core.Recall: _recall,
     core.Happened: _happened,
 }

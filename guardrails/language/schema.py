@@ -168,6 +168,14 @@ def _args(definition: Definition, schema: JsonObject, report: Report) -> types.R
     return types.Record(name, (), open=True)
 
 
+def type_of_schema(text: str) -> types.Type:
+    """The type of the values that follow a JSON Schema; `any` for what it does not say plainly."""
+    root = json.loads(text)
+    if not isinstance(root, dict):
+        return types.ANY
+    return SchemaReader(root, "", lambda _: None).read().type
+
+
 def _result(definition: Definition, report: Report) -> types.Type:
     schema = definition.content.get("outputSchema")
     if not isinstance(schema, dict):

@@ -30,7 +30,9 @@ class Namespace:
     types: Mapping[str, t.Type]
     functions: Mapping[str, Signature]
     tools: frozenset[str]
-    detectors: frozenset[str] = frozenset()
+    detectors: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    schemas: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """The texts of the JSON Schemas that statements name, by the policy file and the path as written there."""
     described: Mapping[str, Tool] = field(default_factory=dict)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from guardrails.diagnostics import Note
-from guardrails.language import core, metering, syntax
+from guardrails.language import content, core, metering, syntax
 from guardrails.language import types as t
 from guardrails.language.checked import (
     Ask,
@@ -171,44 +171,28 @@ def _review(typer: Typer, rule: Rule, effect: syntax.Review, scope: Scope) -> Me
 
 
 def _redact(typer: Typer, rule: Rule, effect: syntax.Redact, scope: Scope) -> Meaning | None:
-    if effect.method in {"hash", "token"}:
-        _not_yet(typer, rule, f"`redact ... with {effect.method}`")
-        return None
-    pattern = None
+    pattern, detector = None, None
     if effect.what is not None:
-        if not (isinstance(effect.what, syntax.Literal) and effect.what.kind == "pattern"):
-            _detector(typer, rule, effect.what, scope)
-            return None
-        typer.lower(effect.what, scope)
-        pattern = str(effect.what.value)
+        if isinstance(effect.what, syntax.Literal) and effect.what.kind == "pattern":
+            typer.lower(effect.what, scope)
+            pattern = str(effect.what.value)
+        else:
+            detector = content.redacted(typer, effect.what, scope)
+            if detector is None:
+                return None
     paths = _targets(typer, rule, effect.targets, scope)
     if paths is None:
         return None
-    if pattern is None and not effect.targets:
+    if pattern is None and detector is None and not effect.targets:
         typer.report(
             "wrong-argument",
             "`redact` needs to know what to redact",
             effect.span,
-            "name a field or a pattern",
+            "name a field, a pattern or a detector",
         )
         return None
     argument = effect.argument.value if effect.argument else None
-    return Change("redact", paths or ((),), pattern, effect.method or "mask", argument)
-
-
-def _detector(typer: Typer, rule: Rule, what: syntax.Expr, scope: Scope) -> None:
-    name = (
-        what.id if isinstance(what, syntax.Name) else what.function if isinstance(what, syntax.Call) else ""
-    )
-    from guardrails.diagnostics import did_you_mean
-
-    known = {"pii", "secrets", *scope.namespace.detectors}
-    if name not in known:
-        typer.report(
-            "unknown-detector", f"there is no detector `{name}`", what.span, did_you_mean(name, known)
-        )
-        return
-    _not_yet(typer, rule, "the PII detector" if name == "pii" else f"the detector `{name}`")
+    return Change("redact", paths or ((),), pattern, effect.method or "mask", argument, detector=detector)
 
 
 def _targets(
@@ -303,6 +287,23 @@ def _in_result(typer: Typer, rule: Rule) -> bool:
     return False
 
 
+# --- contracts ---------------------------------------------------------------------------------
+
+
+def _schema(typer: Typer, rule: Rule, effect: syntax.Schema, scope: Scope) -> Meaning | None:
+    """`schema "reply.json"`: what goes out is JSON that follows it, or is denied."""
+    if rule.block.point not in ("output", "result"):
+        message = "`schema` belongs into an `on output` or `on result` block"
+        typer.report("misplaced-statement", message, effect.span)
+        return None
+    text = scope.namespace.schemas.get((effect.span.file, effect.path))
+    if text is None:  # reported when it was read
+        return None
+    root = "text" if rule.block.point == "output" else "result"
+    value = core.Load(effect.span, scope.roots[root], root, ())
+    return Requirement(core.Conforms(effect.span, t.BOOL, value, text))
+
+
 # --- what the engine cannot do yet -------------------------------------------------------------
 
 
@@ -339,6 +340,6 @@ _MEANINGS: dict[type, Any] = {
     syntax.Limit: metering.limit,
     syntax.Budget: metering.budget,
     syntax.Breaker: metering.breaker,
-    syntax.Schema: _stateful("`schema`"),
+    syntax.Schema: _schema,
     syntax.Label: _stateful("`label`"),
 }

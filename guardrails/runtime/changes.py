@@ -9,11 +9,10 @@ from __future__ import annotations
 from guardrails.errors import WrongType
 from guardrails.model import Transform
 from guardrails.runtime.failures import failure_of
-from guardrails.runtime.transforms import Dropped, Redaction, drop_fields, keep_fields, keep_rows, redact
+from guardrails.runtime.transforms import Dropped, drop_fields, keep_fields, keep_rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
     from guardrails.model import Failure
@@ -35,9 +34,15 @@ def changed(unit: Unit, effects: list[Effect], event: tuple[Any, ...], failures:
     dropped = [path for effect in _of_kind(effects, "drop fields") for path in effect.change[1]]
     if dropped:
         value = drop_fields(value, dropped)
-    redactions = [one for effect in _of_kind(effects, "redact") for one in _redactions(effect.change)]
-    done = redact(value, redactions) if redactions else value
-    return None if done is Dropped else done
+    redactions = _of_kind(effects, "redact")
+    return _redacted(value, redactions, event[1]) if redactions else value
+
+
+def _redacted(value: Any, effects: list[Effect], subject: Any) -> Any:
+    """The value without what the effects redact; None when nothing of it is left."""
+    from guardrails.runtime.redacting import redactor_for
+
+    return redactor_for(tuple([effect.change for effect in effects]), subject).redact(value).value
 
 
 def _of_kind(effects: list[Effect], kind: str) -> list[Effect]:
@@ -60,16 +65,6 @@ def _row_test(unit: Unit, effect: Effect, event: tuple[Any, ...], failures: list
             return False
 
     return keeps
-
-
-def _redactions(change: tuple[Any, ...]) -> Iterable[Redaction]:
-    _, paths, pattern, method, argument, _ = change
-    find = None
-    if pattern is not None:
-        from guardrails.patterns.spans import compile_spans
-
-        find = compile_spans(pattern)
-    return (Redaction(path, find, method, argument) for path in paths)
 
 
 def _pointers(change: tuple[Any, ...]) -> tuple[str, ...]:

@@ -49,12 +49,19 @@ class HostFunction:
 
 
 class Host:
-    """The host's functions by name."""
+    """The host's functions and detectors by name, and its secret key for hashes and reversible tokens."""
 
-    __slots__ = ("functions",)
+    __slots__ = ("detectors", "functions", "key")
 
-    def __init__(self, functions: Mapping[str, HostFunction]) -> None:
+    def __init__(
+        self,
+        functions: Mapping[str, HostFunction],
+        detectors: Mapping[str, Any] | None = None,
+        key: bytes | None = None,
+    ) -> None:
         self.functions = functions
+        self.detectors = detectors or {}
+        self.key = key
 
     def call(self, asked: dict[Any, Any], name: str, arguments: tuple[Any, ...]) -> Any:
         """The answer of a function; `asked` remembers the answers and errors of this decision."""
@@ -78,6 +85,27 @@ class Host:
             )
         return bind(answer, function.result, f"{function.name}(...)")
 
+
+def secret_of(key: str | bytes | None) -> bytes | None:
+    """The 32 bytes that hashes and tokens are made with; None where no key was given or set.
+
+    Raises `EvaluationError` for one of less than 16 bytes, which could be guessed.
+    """
+    if key is None:
+        from os import environ
+
+        key = environ.get("GUARD_KEY") or None
+    if key is None:
+        return None
+    secret = key.encode() if isinstance(key, str) else key
+    if len(secret) < LEAST_SECRET:
+        raise EvaluationError(f"a key needs {LEAST_SECRET} bytes or more, and this one has {len(secret)}")
+    from hashlib import blake2b
+
+    return blake2b(secret, digest_size=32, person=b"guard key").digest()
+
+
+LEAST_SECRET = 16
 
 _LATE = object()
 

@@ -242,6 +242,25 @@ def recalled(
     return asked[key]
 
 
+def detected(subject: Any, spec: tuple[Any, ...], value: Any) -> Any:
+    """What a detector says of a value; detectors are only loaded by policies that ask them."""
+    from guardrails.runtime.content import detected
+
+    return detected(subject, spec, value)
+
+
+def conforming(schema: str, value: Any) -> bool:
+    from guardrails.runtime.contracts import conforming
+
+    return conforming(schema, value)
+
+
+def json_of(text: Any) -> Any:
+    from guardrails.runtime.contracts import json_of
+
+    return json_of(text)
+
+
 def host_call(subject: Any, asked: dict[Any, Any], name: str, arguments: tuple[Any, ...]) -> Any:
     """A function of the host, asked once in a decision for the same arguments."""
     return subject.host.call(asked, name, arguments)
