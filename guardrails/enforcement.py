@@ -2,52 +2,156 @@
 
 The arguments of a call are bound to the function's parameters, so that the policy sees them by name however
 they were passed, and what runs is what the policy decided on: transformed arguments go in, and the
-transformed result comes out.
+transformed result comes out. What a call was charged follows what became of it:
+
+    it returns      the charge stays, and its result is checked
+    it raises       the charge is given back; breakers and retries count a failure
+    it is cut off   (cancelled, interrupted) the charge stays: nobody knows what it did until then
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import wraps
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from guardrails.errors import Unavailable
+from guardrails.runtime.usage import Usage
 from guardrails.session import refuse
 
 if TYPE_CHECKING:
+    from guardrails.model import Decision
     from guardrails.session import Session
 
 
 def enforced(session: Session, function: Callable[..., Any], tool: str) -> Callable[..., Any]:
-    """`function`, checked before and after; async when it is."""
+    """`function`, checked before and after; async when it is. Raises `TypeError` for a generator."""
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise TypeError(
+            f"the tool `{tool}` is a generator, and a result can only be judged as a whole: return a list"
+        )
     named = _Named(function)
-    if inspect.iscoroutinefunction(function):
+    return _enforced_later(session, named, tool) if _is_async(function) else _enforced(session, named, tool)
 
-        @wraps(function)
-        async def run_later(*positional: Any, **keywords: Any) -> Any:
-            args = named.bind(positional, keywords)
-            decision = await session.acheck_call(tool, args)
-            refuse(decision)
-            passed = decision.payload if decision.transforms else args
-            result = await named.run(passed)
-            after = await session.acheck_result(tool, result, args=passed)
-            refuse(after)
-            return after.payload if after.transforms else result
 
-        return run_later
-
-    @wraps(function)
+def _enforced(session: Session, named: _Named, tool: str) -> Callable[..., Any]:
+    @wraps(named.function)
     def run(*positional: Any, **keywords: Any) -> Any:
-        args = named.bind(positional, keywords)
-        decision = session.check_call(tool, args)
-        refuse(decision)
-        passed = decision.payload if decision.transforms else args
-        result = named.run(passed)
-        after = session.check_result(tool, result, args=passed)
-        refuse(after)
-        return after.payload if after.transforms else result
+        call = _Call(session, tool, named.bind(positional, keywords))
+        call.open(session.check_call(tool, call.args, call_id=call.id))
+        try:
+            result = named.run(call.passed)
+        except Exception:
+            call.failed()
+            raise
+        except BaseException:
+            call.measured()
+            raise
+        return _awaited(call, result) if inspect.isawaitable(result) else call.checked(result)
 
     return run
+
+
+def _enforced_later(session: Session, named: _Named, tool: str) -> Callable[..., Any]:
+    @wraps(named.function)
+    async def run(*positional: Any, **keywords: Any) -> Any:
+        call = _Call(session, tool, named.bind(positional, keywords))
+        call.open(await session.acheck_call(tool, call.args, call_id=call.id))
+        return await _awaited(call, named.run(call.passed))
+
+    return run
+
+
+async def _awaited(call: _Call, running: Awaitable[Any]) -> Any:
+    try:
+        result = await running
+    except Exception:
+        await call.apart(call.failed)
+        raise
+    except BaseException:
+        await call.apart(call.measured)
+        raise
+    await call.apart(call.measured)
+    after = await call.session.acheck_result(call.tool, result, **call.known())
+    return _passed_on(after, result)
+
+
+def _passed_on(after: Decision, result: Any) -> Any:
+    refuse(after)
+    return after.payload if after.transforms else result
+
+
+def _is_async(function: Callable[..., Any]) -> bool:
+    """Whether it is an async function, or an object that is called like one."""
+    called = getattr(function, "__call__", None)  # noqa: B004 - it is looked at, not asked for
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
+class _Call:
+    """One call of a tool: what it runs with, and who is told how it ended."""
+
+    def __init__(self, session: Session, tool: str, args: dict[str, Any]) -> None:
+        self.session = session
+        self.tool = tool
+        self.args = args
+        self.passed = args
+        self.id = _new_call_id() if _remembers(session) else None
+        self.decision: Decision | None = None
+        self.started = 0.0
+
+    def open(self, decision: Decision) -> None:
+        """Go ahead, or raise what the decision means."""
+        refuse(decision)
+        self.decision = decision
+        self.passed = decision.payload if decision.transforms else self.args
+        self.started = monotonic()
+
+    def known(self) -> dict[str, Any]:
+        """How the check of the result finds this call."""
+        assert self.decision is not None
+        return {"args": self.passed, "call_id": self.id, "reservation": self.decision.reservation}
+
+    def checked(self, result: Any) -> Any:
+        self.measured()
+        return _passed_on(self.session.check_result(self.tool, result, **self.known()), result)
+
+    def failed(self) -> None:
+        """Without the store the charge stays, which is the strict side; the tool's own error goes on."""
+        self.measured()
+        if any(guard.is_stateful for guard in self.session.guards):
+            with suppress(Unavailable):
+                self.session.failed(self.tool, self.args, decision=self.decision, call_id=self.id)
+
+    def measured(self) -> None:
+        """Report the time that the tool took, where a budget counts it."""
+        if _is_timed(self.session):
+            self.session.report(Usage(tool=self.tool, tool_time=monotonic() - self.started))
+
+    async def apart(self, work: Callable[[], None]) -> None:
+        """In another thread, where there is anything to do that may block."""
+        if any(guard.is_stateful for guard in self.session.guards):
+            from asyncio import to_thread
+
+            await to_thread(work)
+
+
+def _remembers(session: Session) -> bool:
+    """Whether a policy looks at the past, where a result has to find its own call."""
+    return any(guard.engine.program.head["uses_trace"] for guard in session.guards)
+
+
+def _is_timed(session: Session) -> bool:
+    meters = [meter for guard in session.guards for meter in guard.engine.program.head["meters"]]
+    return any(meter[0] == "budget" and meter[5] == "tool_time" for meter in meters)
+
+
+def _new_call_id() -> str:
+    from uuid import uuid4
+
+    return uuid4().hex
 
 
 class _Named:

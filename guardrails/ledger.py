@@ -41,7 +41,7 @@ class Ledger:
         self.accounts = Accounts(guard.engine, subject, session, self.state)
         self.scopes = _scopes(subject, session)
         self._estimates: dict[str, list[Demand]] = before._estimates if before else {}
-        self.tracks = before.tracks if before else False
+        self.tracks: bool = before.tracks if before else False
         self.may_block = not self.state.url.startswith("memory:")
 
     # --- decisions -----------------------------------------------------------------------------
@@ -87,18 +87,45 @@ class Ledger:
 
     def result(self, tool: str, args: Any, result: Any, *, call_id: str | None, reservation: str) -> Decision:
         now = self.clock.now()
-        held = reservation or self._held(tool, args, call_id)
-        if held:
-            self._quietly("commit", held, now=now)
+        self._ran(tool, args, call_id, reservation, now)
         stopped = self._stopped(now, tool)
         if stopped is not None:
             return stopped
-        note = None
-        if self.accounts.uses_trace:
-            from guardrails.runtime.trace import result_note
-
-            note = result_note(tool, args if args.__class__ is dict else {}, result, now, call_id)
+        note = self._result_note(tool, args, result, now, call_id)
         return self._driven(self.accounts.decide(Event("result", tool, args, result, now, note=note)))
+
+    def _ran(self, tool: str, args: Any, call_id: str | None, reservation: str, now: int) -> None:
+        """Settle what was held for a call that gave a result."""
+        if reservation:
+            self.state.reservations.drop(reservation)
+        held = reservation or self._held(tool, args, call_id)
+        if held:
+            self._quietly("commit", held, now=now)
+
+    def _result_note(self, tool: str, args: Any, result: Any, now: int, call_id: str | None) -> str | None:
+        if not self.accounts.uses_trace:
+            return None
+        from guardrails.runtime.trace import result_note
+
+        return result_note(tool, args if args.__class__ is dict else {}, result, now, call_id)
+
+    def look(self, point: str, tool: str | None, args: Any, payload: Any) -> Decision:
+        """What the decision on an event would be; nothing is charged or noted for it."""
+        now = self.clock.now()
+        stopped = self._stopped(now, tool)
+        if stopped is not None:
+            return stopped
+        return self._driven(self.accounts.look(Event(point, tool, args, payload, now)))
+
+    def withheld(self, tool: str, args: Any, result: Any, *, call_id: str | None, reservation: str) -> None:
+        """A call ran, and somebody else refuses its result: it is settled and noted all the same."""
+        now = self.clock.now()
+        self._ran(tool, args, call_id, reservation, now)
+        note = self._result_note(tool, args, result, now, call_id)
+        if note is not None:
+            from guardrails.stores.sessions import Note
+
+            self._quietly("remember", Note(self.session, note, KEEP), now=now)
 
     def text(self, point: str, text: str) -> Decision:
         now = self.clock.now()
@@ -173,7 +200,10 @@ class Ledger:
 
     def failed(self, tool: str, args: Any, *, decision: Decision | None, call_id: str | None) -> None:
         now = self.clock.now()
-        held = (decision.reservation if decision is not None else "") or self._held(tool, args, call_id)
+        given = decision.reservation if decision is not None else ""
+        if given:
+            self.state.reservations.drop(given)
+        held = given or self._held(tool, args, call_id)
         if held:
             self.state.store.release(held, now=now, failed=True)
         if self.accounts.uses_trace:
@@ -191,10 +221,10 @@ class Ledger:
     def release(self, decision: Decision) -> bool:
         return bool(self.state.store.release(decision.reservation, now=self.clock.now()))
 
-    def _quietly(self, operation: str, reservation: str, *, now: int) -> None:
+    def _quietly(self, operation: str, what: Any, *, now: int) -> None:
         """Settle what can be settled: without the store it stays charged, which is the strict side."""
         try:
-            getattr(self.state.store, operation)(reservation, now=now)
+            getattr(self.state.store, operation)(what, now=now)
         except Unavailable:
             return
 

@@ -74,6 +74,28 @@ class Session:
         """What the session used up and did so far."""
         return self._ledger or self._open_ledger()
 
+    @property
+    def guards(self) -> tuple[Guard, ...]:
+        """Whose policies hold here: the session's, or those of all whom it answers to (see `delegate`)."""
+        return (self.guard,)
+
+    def delegate(
+        self,
+        *,
+        agent: Mapping[str, Any] | None = None,
+        tools: Iterable[str] | None = None,
+        guard: Guard | None = None,
+        id: str | None = None,
+    ) -> Session:
+        """A session for a sub-agent, which may do what this one may and no more; see `guardrails.delegation`.
+
+        `tools` are the names (or patterns, `"docs.*"`) of those it may call; `guard` is a policy of its own
+        that holds as well. Raises `EvaluationError` for tools that name nothing, or too long a chain.
+        """
+        from guardrails.delegation import delegated
+
+        return delegated(self, agent=agent, tools=tools, guard=guard, id=id)
+
     # --- checks --------------------------------------------------------------------------------
 
     def check_call(

@@ -137,15 +137,26 @@ class Reservations:
     def __init__(self, most: int = 10_000) -> None:
         self._most = most
         self._open: dict[tuple[str, str], str] = {}
+        self._calls: dict[str, tuple[str, str]] = {}
 
     def keep(self, session: str, call: str, reservation: str) -> None:
         while len(self._open) >= self._most:
-            self._open.pop(next(iter(self._open)), None)
+            self._calls.pop(self._open.pop(next(iter(self._open)), ""), None)
+        self._calls.pop(self._open.get((session, call), ""), None)
         self._open[session, call] = reservation
+        self._calls[reservation] = session, call
 
     def take(self, session: str, call: str) -> str:
         """The reservation of a call, which is then no longer waited for; empty when there is none."""
-        return self._open.pop((session, call), "")
+        found = self._open.pop((session, call), "")
+        self._calls.pop(found, None)
+        return found
+
+    def drop(self, reservation: str) -> None:
+        """Somebody knows the outcome of this reservation's call: it is no longer waited for."""
+        call = self._calls.pop(reservation, None)
+        if call is not None and self._open.get(call) == reservation:
+            del self._open[call]
 
     def __bool__(self) -> bool:
         return bool(self._open)

@@ -169,6 +169,28 @@ class Accounts:
         busy = Unavailable("the session's past changed too often while the event was decided")
         return unrecorded(self.engine, busy)
 
+    def look(self, event: Event) -> Steps:
+        """What the decision would be, as far as it can be known: nothing is charged, noted or let through."""
+        try:
+            if self.uses_age and self.subject.started is None:
+                yield from self._look_up_start(event.now)
+            if self.uses_trace:
+                yield from self._catch_up(event.now)
+        except Unavailable as error:
+            return unrecorded(self.engine, error)
+        judged = self.engine.judge(
+            event.point, event.tool, event.args, event.payload, self.subject, event.now
+        )
+        if isinstance(judged, Decision):
+            return judged
+        wanted = wanted_by(judged, self.session)
+        plain = self.engine.conclude(judged, failed=wanted.failed)
+        return (
+            plain
+            if plain.outcome >= Outcome.DENY
+            else (yield from self._looked(judged, wanted, event, plain))
+        )
+
     def _settled(
         self, judged: Judged, event: Event, after: int | None
     ) -> Generator[Request, Any, Decision | None]:

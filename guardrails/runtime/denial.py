@@ -100,7 +100,7 @@ def _counterfactual(engine: Engine, unit: Unit, event: tuple[Any, ...]) -> dict[
     for changes in _candidates(unit, args):
         changed = args
         for path, value in changes:
-            changed = _replaced(changed, path, value)
+            changed = replaced(changed, path, value)
         if engine.call(tool, changed, subject, now).outcome is Outcome.ALLOW:
             return {".".join(("args", *path)): value for path, value in changes}
     return None
@@ -139,8 +139,8 @@ def _value_at(args: Any, path: tuple[str, ...]) -> Any:
     return args if args.__class__ in (int, float) and abs(args) < 10**300 else None
 
 
-def _replaced(args: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+def replaced(args: dict[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
     """The arguments with one field changed, the original left alone."""
     if len(path) == 1:
         return {**args, path[0]: value}
-    return {**args, path[0]: _replaced(args[path[0]], path[1:], value)}
+    return {**args, path[0]: replaced(args[path[0]], path[1:], value)}
