@@ -29,7 +29,7 @@ _SMALL = 512
 _JOINING = ("drop", "last")
 """Methods that may leave something that forms a match with what stands beside it."""
 
-_STEPS = 256
+_STEPS = 128
 """A detector that needs much of the text before is asked again once there is a part of that many more."""
 
 
@@ -71,8 +71,11 @@ class Chain:
         self._passes = passes
 
     def feed(self, piece: str, *, is_last: bool = False) -> str:
+        changes = True
         for each in self._passes:
-            piece = each.feed(piece, is_last=is_last)
+            before = each.written
+            piece = each.feed(piece, is_last=is_last, changed=changes)
+            changes = each.written > before
         return piece
 
     @property
@@ -85,6 +88,7 @@ class Pass:
     """One pass over one text. Offsets count from where the text began."""
 
     __slots__ = (
+        "_changed",
         "_context",
         "_counts",
         "_done",
@@ -95,6 +99,7 @@ class Pass:
         "_whole",
         "_window",
         "_writer",
+        "written",
     )
 
     def __init__(self, finder: Finder, writer: Writer, context: Sequence[str], counts: Counts) -> None:
@@ -107,26 +112,37 @@ class Pass:
         self._known = finder.known()
         self._done = 0
         self._seen = 0
+        self._changed = 0
+        self.written = 0
         self._whole = finder.judged_whole(context)
 
     @property
     def pending(self) -> int:
         return self._window.end - self._done
 
-    def feed(self, piece: str, *, is_last: bool = False) -> str:
-        """What can be let go by now."""
+    def feed(self, piece: str, *, is_last: bool = False, changed: bool = True) -> str:
+        """What can be let go by now. `changed`: whether `piece` is other than the pass before found it; in what
+        is not, there is nothing more to be found."""
         window = self._window = Window(self._window.text + piece, self._window.start, complete=is_last)
+        self._changed = window.end + 1 if changed else self._changed
         if not is_last and self._is_too_early():
             return ""
         self._seen = window.end
         upto = window.end if is_last else self._finder.settled(window, self._known)
-        is_same = upto == self._known.offset and not is_last
-        found = [] if is_same else self._finder.find(window, self._context, self._known, upto)
+        found = self._find(upto)
         complete = self._joining.take(found, window, upto)
         pieces = [part for stretch in complete for part in self._replaced(stretch)]
         pieces += self._let_go(upto)
         self._forget()
         return "".join(pieces)
+
+    def _find(self, upto: int) -> list[Found]:
+        window = self._window
+        is_known = upto == self._known.offset and not window.complete
+        if is_known or self._changed <= window.start:
+            self._known.offset = upto
+            return []
+        return self._finder.find(window, self._context, self._known, upto)
 
     def _is_too_early(self) -> bool:
         """Whether looking again would cost much for the little that came."""
@@ -160,6 +176,7 @@ class Pass:
 
     def _written(self, stretch: Stretch) -> str:
         stretch.written = True
+        self.written += 1
         entity, method = stretch.name.entity, stretch.method
         self._counts[entity] = self._counts.get(entity, 0) + 1
         if stretch.is_long and method.kind in ("hash", "token", "last"):

@@ -53,6 +53,9 @@ class PatternDetector:
         """The matches that are found when the search begins at `start`, as if one had ended there."""
         return [Match(*span, self.entity, self.score) for span in self._spans(text, start)]
 
+    def judged_whole(self, context: Sequence[str]) -> int:
+        return 0
+
     def settled(self, text: str) -> int:
         return self.settled_from(text, 0)
 

@@ -18,8 +18,10 @@ from guardrails.redaction.placeholders import MASKED, REDACTED, Writer
 from guardrails.redaction.streams import redacted_pieces
 from guardrails.redaction.vault import Vault
 
-PEM = "\n".join(("-----BEGIN PRIVATE KEY-----", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj",
-                 "MzEfYyjiWA4R4/M2bS1GB4t7NXp98C3SC6dVMvDuictGeurT8jNbvJZHtCSuYEvu", "-----END PRIVATE KEY-----"))  # fmt: skip
+PEM = """-----BEGIN PRIVATE KEY-----
+MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj
+MzEfYyjiWA4R4/M2bS1GB4t7NXp98C3SC6dVMvDuictGeurT8jNbvJZHtCSuYEvu
+-----END PRIVATE KEY-----"""
 
 PARTS = (
     "Please write to ann.lee@example.org", "bob+x@mail.example.com", "card 4111 1111 1111 1111", "the quick brown fox",

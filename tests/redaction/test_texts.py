@@ -116,8 +116,8 @@ def test_the_order_of_rules_means_nothing(text, some, random):
 @settings(max_examples=600)
 @given(texts, rules)
 def test_redacting_twice_changes_nothing(text, some):
-    """With the same vault, as within a session. Not for WORDS: what stands beside a word can keep it from
-    being one, so where that is redacted, a word comes to light."""
+    """With the same vault, as within a session. Not for WORDS: what stands beside a word can keep it from being
+    one, so each redaction may bring another to light, and there are two passes, not any number."""
     one = redactor([rule for rule in some if rule.detector is not WORDS])
     done = one.redact(text).value
     assert one.redact(done) == Redacted(done, ())
