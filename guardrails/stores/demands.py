@@ -36,7 +36,7 @@ class Demand(Value):
     Amounts and limits have at most `decimals` digits after the point and are not negative. The same key
     with another window or another number of decimals is another counter, so one key can have several
     windows. Raises `EvaluationError` for an amount or limit that does not fit. Where many demands differ in
-    key and amount only, a `Meter` makes them faster.
+    key and amount only, a `Quota` makes them faster.
 
     With `member` the counter counts distinct members: a member that counts already is not charged again, it
     only counts for longer; the amount is 1. It counts until the last of its charges that were not given back
@@ -92,8 +92,8 @@ class Demand(Value):
         return f"{self.was}{self.window.name}#{self.decimals}"
 
 
-class Meter:
-    """Makes the demands on one limit: `meter(key, amount)` is `Demand(key, amount, limit, ...)`, sooner.
+class Quota:
+    """A limit to make demands on: `demand(key, amount)` is `Demand(key, amount, limit, ...)`, sooner.
 
     What the demands have in common is checked and converted once. Raises what `Demand` raises.
     """
@@ -111,9 +111,7 @@ class Meter:
         self._scale = SCALES[decimals]
         self._suffix = f"{self.window.name}#{decimals}"
 
-    def __call__(
-        self, key: str, amount: Exact, *, member: str | None = None, was: str | None = None
-    ) -> Demand:
+    def demand(self, key: str, amount: Exact, *, member: str | None = None, was: str | None = None) -> Demand:
         demand = _bare(Demand)
         if amount.__class__ is int and 0 <= (whole := amount * self._scale) <= MOST_UNITS:
             demand.units = whole

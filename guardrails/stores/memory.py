@@ -104,18 +104,24 @@ class MemoryStore:
             if hold is None or hold.state == COMMITTED or hold.deadline + KEEP <= now:
                 return False
             charges = hold.charges
+            given_back = hold.state != OPEN
             finals = settlements(actual, [(c[1].key, c[1].decimals) for c in charges]) if actual else None
             for index, charge in enumerate(charges):
-                counter = charge[0]
+                counter, demand, _, deadline, _ = charge
                 if now > counter.high:
                     counter.high = now
                 if counter.high >= counter.due:
                     counter.advance(now)
-                settle(charge, finals[index] if finals else None)
+                if finals is not None or demand.member is not None or deadline <= counter.high or given_back:
+                    settle(charge, finals[index] if finals else None)
             hold.state = COMMITTED
             hold.charges = []
             for charge in charges:
-                charge[0].tidy()
+                held = charge[0].held
+                if held and held[0] is charge:
+                    held.popleft()
+                if held and held[0][4].state != OPEN:
+                    charge[0].tidy()
             if hold.gates:
                 self._report(hold, reservation, now, "success")
             if hold.request is None:
@@ -183,11 +189,12 @@ class MemoryStore:
 
     def _charge_all(self, hold: Hold, totals: list[int], demands: Sequence[Demand]) -> Refused | None:
         now = latest = hold.deadline
-        charges = hold.charges
+        charges, find = hold.charges, self._counters.get
         for demand in demands:
-            counter = self._counters.get(demand.counter)
+            counter = find(demand.counter)
             if counter is None:
                 counter = self._new_counter(demand, now)
+                find = self._counters.get
             if now > counter.high:
                 counter.high = now
             elif counter.high > latest:
@@ -195,7 +202,7 @@ class MemoryStore:
             if counter.high >= counter.due:
                 counter.advance(now)
             total = counter.total + (demand.units if demand.member is None else counter.missing(demand))
-            if total > demand.ceiling - demand.left:
+            if total >= demand.ceiling and (demand.left or total > demand.ceiling):
                 return _refuse(hold, counter, totals, demands)
             charges.append(counter.charge(demand, hold))
             totals.append(total)

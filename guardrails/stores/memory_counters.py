@@ -41,7 +41,7 @@ class Counter:
     """
 
     __slots__ = (
-        "deadline", "due", "early", "entries", "exact", "held", "high", "horizon", "members", "pushed", "reserved",
+        "deadline", "due", "early", "entries", "exact", "held", "high", "horizon", "members", "pushed",
         "slot_end", "total", "window",
     )  # fmt: skip
 
@@ -51,7 +51,7 @@ class Counter:
         self.high = 0
         self.due = self.slot_end = 0
         self.horizon = -1
-        self.total = self.reserved = 0
+        self.total = 0
         self.deadline = self.pushed = 0
         self.entries: deque[list[int]] = deque()
         self.held: deque[Charge] = deque()
@@ -69,12 +69,15 @@ class Counter:
         """Put what `demand` asks for on the counter, to be settled or given back."""
         if demand.member is None:
             units = demand.units
-            self.reserved += units
             high = self.high
-            if high < self.slot_end:
-                entry = self.entries[-1]
-                entry[1] += units
+            if self.exact and high >= self.slot_end:
+                # What `put` would do, without asking it: by far the most charges are of this kind.
+                entry = [high, units]
+                self.entries.append(entry)
                 self.total += units
+                self.slot_end = high + 1
+                if high + self.exact < self.due:
+                    self.due = high + self.exact
             else:
                 entry = self.put(units)
         else:
@@ -164,12 +167,16 @@ class Counter:
         """What is used and what of it is reserved at `now`, without moving there."""
         at = max(now, self.high)
         horizon = self.window.horizon(at)
-        waiting = [*self.held, *(charge for *_, charge in self.early)]
-        late = [charge for charge in waiting if charge[4].state == OPEN and charge[3] <= at]
-        plain = [charge for charge in late if charge[1].member is None]
+        held = [c for c in (*self.held, *(charge for *_, charge in self.early)) if c[4].state == OPEN]
+        late = [charge for charge in held if charge[3] <= at]
+        reserved = sum(c[1].units for c in held if c[3] > at and c[1].member is None)
         left = sum(entry[1] for entry in self.entries if entry[0] <= horizon)
-        lost = sum(d.units for _, d, entry, _, hold in plain if entry[0] > horizon and not hold.stays)
-        used, reserved = self.total - left - lost, self.reserved - sum(charge[1].units for charge in plain)
+        lost = sum(
+            demand.units
+            for _, demand, entry, _, hold in late
+            if demand.member is None and entry[0] > horizon and not hold.stays
+        )
+        used = self.total - left - lost
         if self.members is None:
             return used, reserved
         counted, unsettled = self.members.seen_from(horizon, late)
@@ -247,7 +254,6 @@ def give_back(charge: Charge) -> None:
     """Undo a charge that is held."""
     counter, demand, entry, _, _ = charge
     if demand.member is None:
-        counter.reserved -= demand.units
         counter.take_back(entry, demand.units)
     elif counter.members is not None and counter.members.take_back(demand.member, entry[0]):
         counter.total -= demand.units
@@ -260,9 +266,7 @@ def run_out(charge: Charge) -> None:
         return
     if not hold.stays:
         give_back(charge)
-    elif demand.member is None:
-        counter.reserved -= demand.units
-    elif counter.members is not None:
+    elif demand.member is not None and counter.members is not None:
         counter.members.settle(demand.member, entry[0])
 
 
@@ -280,8 +284,6 @@ def settle(charge: Charge, final: int | None) -> None:
     if hold.state != OPEN or (deadline <= counter.high and not hold.stays):
         counter.put(units if final is None else final)
         return
-    if deadline > counter.high:
-        counter.reserved -= units
     if final is None:
         return
     if final < units:

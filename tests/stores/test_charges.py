@@ -8,7 +8,7 @@ import pytest
 from times import HOUR, MINUTE, NOW, SECOND, TTL, Answer, amounts, granted, refused, used
 
 from guardrails.errors import EvaluationError, TooLarge
-from guardrails.stores import LIFETIME, Calendar, Demand, Level, Meter, RequestReused, Sliding, Store
+from guardrails.stores import LIFETIME, Calendar, Demand, Level, Quota, RequestReused, Sliding, Store
 
 DAY = 24 * HOUR
 
@@ -232,26 +232,29 @@ def test_amounts_that_members_and_what_is_left_do_not_have() -> None:
     with pytest.raises(EvaluationError, match="nothing else"):
         Demand("a", 0, 9, left=True, member="x")
     with pytest.raises(EvaluationError, match="has the amount 0"):
-        Meter(9, left=True)("a", 1)
+        Quota(9, left=True).demand("a", 1)
 
 
 @pytest.mark.parametrize(
     ("amount", "decimals"),
     [(1, 0), (0, 9), (7, 9), (Decimal("0.5"), 1), (Decimal("1.50"), 2), (Decimal("1E+3"), 0), (2**62 - 1, 0)],
 )
-def test_a_meter_makes_the_same_demands(amount: Decimal, decimals: int) -> None:
-    meter = Meter(Decimal(8), MINUTE, decimals)
-    made, plain = meter("a", amount, was="b"), Demand("a", amount, Decimal(8), MINUTE, decimals, was="b")
+def test_a_quota_makes_the_same_demands(amount: Decimal, decimals: int) -> None:
+    quota = Quota(Decimal(8), MINUTE, decimals)
+    made, plain = (
+        quota.demand("a", amount, was="b"),
+        Demand("a", amount, Decimal(8), MINUTE, decimals, was="b"),
+    )
     assert made == plain
     assert (made.units, made.ceiling, made.counter) == (plain.units, plain.ceiling, plain.counter)
 
 
-def test_a_meter_refuses_the_same_amounts() -> None:
+def test_a_quota_refuses_the_same_amounts() -> None:
     with pytest.raises(EvaluationError, match="negative"):
-        Meter(1)("a", -1)
+        Quota(1).demand("a", -1)
     with pytest.raises(TooLarge):
-        Meter(1, decimals=9)("a", 2**60)
+        Quota(1, decimals=9).demand("a", 2**60)
     with pytest.raises(EvaluationError, match="more than 1 decimals"):
-        Meter(1, decimals=1)("a", Decimal("0.25"))
+        Quota(1, decimals=1).demand("a", Decimal("0.25"))
     with pytest.raises(EvaluationError, match="decimals"):
-        Meter(1, Sliding(5), 19)
+        Quota(1, Sliding(5), 19)
