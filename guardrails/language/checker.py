@@ -69,7 +69,7 @@ def check(units: Sequence[Unit], around: Surroundings) -> tuple[Checked | None, 
     items: list[Item] = [(unit.policy, item) for unit in units for item in unit.file.items]
     typer = Typer()
     names = declare(typer, items, around.settings, around.functions, frozenset(around.tools))
-    namespace = replace(names, described=around.tools)
+    namespace = replace(names, described=around.tools, schemas=around.schemas)
     rules = tuple(_rules(units))
     checked = Checked(
         units[0].policy if units else "",

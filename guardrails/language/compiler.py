@@ -94,10 +94,15 @@ class Compiler:
 
     def unit(self, point: Any, tool: str | None) -> tuple[object, ...]:
         """The unit of a point and tool, as plain data: `(effects, functions, constants, owners, meters)`."""
-        lowered = [
-            found for rule in self.rules_for(point, tool) if (found := self.lowering.lower(rule, tool))
-        ]
+        lowered = [self._lowered(rule, tool) for rule in self.rules_for(point, tool)]
         return UnitBuilder(self.checked, point, tool).build(lowered)
+
+    def _lowered(self, rule: Rule, tool: str | None) -> Lowered:
+        """The rule for a tool. A checked policy has no rule that means nothing: one that did would never fire."""
+        found = self.lowering.lower(rule, tool)
+        if found is None:
+            raise RuntimeError(f"{rule.statement.span}: a checked statement has no meaning for `{tool}`")
+        return found
 
     def meters(self) -> Iterator[tuple[object, ...]]:
         """Every limit, budget and breaker of the policy, for people: see `runtime.meters.Described`."""

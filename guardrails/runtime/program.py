@@ -278,7 +278,7 @@ _EXPORTS = (
     operations.constant_at, exact.add, exact.subtract, exact.multiply, exact.divide, exact.remainder,
     exact.negate, functions.read, functions.total, functions.smallest, functions.largest,
     any, all, map, list, int, str, bool, dict, Exception, noted, count_of, first_present, amounts, host_call,
-    session_fact, recalled,
+    session_fact, recalled, detected, conforming, json_of,
 )  # fmt: skip
 
 OPERATIONS: dict[str, Any] = {
