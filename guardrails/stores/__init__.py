@@ -15,31 +15,9 @@ from guardrails.stores.sessions import Moved, Note, Past
 from guardrails.stores.windows import LIFETIME, Calendar, Lifetime, Sliding
 
 __all__ = [
-    "LIFETIME",
-    "AsyncStore",
-    "Calendar",
-    "Demand",
-    "Fill",
-    "Gate",
-    "Gauge",
-    "Granted",
-    "Halt",
-    "HaltWatch",
-    "Level",
-    "Lifetime",
-    "Moved",
-    "Note",
-    "Opening",
-    "Past",
-    "Quota",
-    "Refused",
-    "RequestReused",
-    "Shut",
-    "Sliding",
-    "Store",
-    "StoreUnavailable",
-    "open_async_store",
-    "open_store",
+    "LIFETIME", "AsyncStore", "Calendar", "Demand", "Fill", "Gate", "Gauge", "Granted", "Halt", "HaltWatch", "Level",
+    "Lifetime", "Moved", "Note", "Opening", "Past", "Quota", "Refused", "RequestReused", "Shut", "Sliding", "Store",
+    "StoreUnavailable", "open_async_store", "open_store",
 ]  # fmt: skip
 
 

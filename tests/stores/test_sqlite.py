@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from guardrails.errors import EvaluationError, TooLarge
-from guardrails.stores import Demand, Granted, Sliding, StoreUnavailable, open_store
+from guardrails.stores import Demand, Granted, RequestReused, Sliding, StoreUnavailable, open_store
+from guardrails.stores.sqlite import SqliteStore
 
 NOW = 1_800_000_000_000_000
 TTL = 30_000_000
@@ -121,3 +125,91 @@ def test_what_is_over_is_cleared_away(path: Path) -> None:
 def test_urls_that_name_no_store(url: str) -> None:
     with pytest.raises(EvaluationError):
         open_store(url)
+
+
+def made_together(store: SqliteStore, calls: list[Callable[[], object]]) -> list[Future[object]]:
+    """Make all calls but the first in one transaction: they come while the first is under way."""
+    file = store._file
+    with ThreadPoolExecutor(len(calls)) as pool, file._using:
+        futures = [pool.submit(calls[0])]
+        while not file._busy or file._waiting:
+            time.sleep(0.001)
+        futures += [pool.submit(call) for call in calls[1:]]
+        while len(file._waiting) < len(calls) - 1:
+            time.sleep(0.001)
+    return futures
+
+
+@pytest.mark.parametrize("durable", ["process", "os"])
+def test_a_call_that_fails_takes_back_only_its_own_changes(path: Path, durable: str) -> None:
+    store, demand = SqliteStore(str(path), durable), Demand("a", 1, 99)
+    store.reserve([demand], now=NOW, ttl=TTL, request="r")
+    reserve = [lambda: store.reserve([demand], now=NOW, ttl=TTL)] * 5
+    spoil = [lambda: store.reserve([demand, demand], now=NOW, ttl=TTL, request="r")]
+    futures = made_together(store, [*reserve[:2], *spoil, *reserve[2:]])
+    assert [isinstance(future.exception(), RequestReused) for future in futures] == [
+        False,
+        False,
+        True,
+        *[False] * 3,
+    ]
+    granted = [future.result() for future in futures if future.exception() is None]
+    assert len({answer.reservation for answer in granted if isinstance(answer, Granted)}) == 5
+    assert sorted(answer.fills for answer in granted if isinstance(answer, Granted)) == [
+        (n,) for n in range(2, 7)
+    ]
+    assert store.fill([demand], now=NOW)[0].used == 6
+
+
+def test_calls_that_wait_are_made_in_one_transaction(path: Path) -> None:
+    store, demand = SqliteStore(str(path)), Demand("a", 1, 3)
+    store.fill([demand], now=NOW)
+    statements: list[str] = []
+    assert store._file._connection is not None
+    store._file._connection.set_trace_callback(statements.append)
+    futures = made_together(store, [lambda: store.reserve([demand], now=NOW, ttl=TTL)] * 9)
+    assert statements.count("COMMIT") == 2
+    assert sum(isinstance(future.result(), Granted) for future in futures) == 3
+
+
+def test_nobody_is_answered_before_the_commit(path: Path) -> None:
+    store, demand = SqliteStore(str(path)), Demand("a", 1, 99)
+    store.reserve([demand], now=NOW, ttl=TTL)
+    connection = store._file._connection
+    assert connection is not None
+
+    def refuse_commits(action: int, name: str | None, *_: str | None) -> int:
+        commits = action == sqlite3.SQLITE_TRANSACTION and name == "COMMIT"
+        return sqlite3.SQLITE_DENY if commits else sqlite3.SQLITE_OK
+
+    connection.set_authorizer(refuse_commits)
+    futures = made_together(store, [lambda: store.reserve([demand], now=NOW, ttl=TTL)] * 4)
+    assert all(isinstance(future.exception(), StoreUnavailable) for future in futures)
+    connection.set_authorizer(None)
+    assert store.fill([demand], now=NOW)[0].used == 1
+
+
+def test_a_call_that_is_interrupted_holds_nobody_up(path: Path) -> None:
+    store, demand = SqliteStore(str(path)), Demand("a", 1, 99)
+
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store._file.write(interrupt)
+    reserve = [lambda: store.reserve([demand], now=NOW, ttl=TTL)]
+    futures = made_together(store, [*reserve, lambda: store._file.write(interrupt), *reserve])
+    assert [type(future.exception()) for future in futures] == [
+        type(None),
+        KeyboardInterrupt,
+        StoreUnavailable,
+    ]
+    assert isinstance(reserve[0](), Granted)
+    assert store.fill([demand], now=NOW)[0].used == 2
+
+
+def test_text_that_is_no_text_is_an_error_of_its_own(path: Path) -> None:
+    store = open_store(f"sqlite://{path}")
+    with pytest.raises(EvaluationError, match="surrogate"):
+        store.reserve([Demand("\ud800", 1, 9)], now=NOW, ttl=TTL)
+    assert isinstance(store.reserve([Demand("a", 1, 9)], now=NOW, ttl=TTL), Granted)
