@@ -20,9 +20,7 @@ UNSPOKEN = 0.2
 """The most that a licence or a passport scores without a word for it."""
 
 _APART = "(?<![A-Za-z0-9])"
-_IBAN_HEAD = re.compile(
-    _APART + "([A-Z]{2}(?=[ ]?[0-9])|[A-Za-z]{2})[ ]?[0-9]{2}(?=[ .\\-\n]{0,3}[A-Za-z0-9])"
-)
+_IBAN_HEAD = re.compile("([A-Za-z]{2})([ ]?)[0-9]{2}(?=[ .\\-\n]{0,3}[A-Za-z0-9])")
 _WALLET = re.compile(
     "(?=[13bB])(?<![A-Za-z0-9])(?:bc1[a-z0-9]{8,87}|BC1[A-Z0-9]{8,87}|[13][1-9A-HJ-NP-Za-km-z]{25,34})(?![A-Za-z0-9])"
 )
@@ -31,19 +29,22 @@ _DEA = re.compile("[ABCDEFGHJKLMPRSTUXabcdefghjklmprstux][A-Za-z9][0-9]{7}(?![A-
 _UUID = re.compile(
     "[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}(?![A-Za-z0-9])"
 )
-_PASSPORT = re.compile(_APART + "[A-Z][0-9]{8}(?![A-Za-z0-9])", re.IGNORECASE)
+_PASSPORT = re.compile("[A-Za-z][0-9]{8}(?![A-Za-z0-9])")
+_L = "[A-Za-z]"
 _LICENCE = re.compile(
-    r"(?<![\w\-./])(?:[A-Z]{1,2}[0-9]{4,14}[A-Z]?|[A-Z][0-9]{18}|[A-Z]{2}[0-9]{3}|[A-Z][0-9]{3}|[0-9]{2}[A-Z]{3}[0-9]{5,6}"
-    r"|[0-9]{9}[A-Z]|[0-9]{8}[A-Z]{2}|[0-9]{3}[A-Z]{2}[0-9]{4}|[A-Z][0-9][A-Z][0-9][A-Z]|[0-9]{7,8}[A-Z]"
-    r"|[A-Z][0-9]{2,4}(?:[- ][0-9]{2,4}){2,4})(?![\w\-])",
-    re.IGNORECASE,
+    rf"(?<![\w\-./])(?:{_L}{{1,2}}[0-9]{{4,14}}{_L}?|{_L}[0-9]{{18}}|{_L}{{2}}[0-9]{{3}}|{_L}[0-9]{{3}}|[0-9]{{2}}{_L}{{3}}[0-9]{{5,6}}"
+    rf"|[0-9]{{9}}{_L}|[0-9]{{8}}{_L}{{2}}|[0-9]{{3}}{_L}{{2}}[0-9]{{4}}|{_L}[0-9]{_L}[0-9]{_L}|[0-9]{{7,8}}{_L}"
+    rf"|{_L}[0-9]{{2,4}}(?:[- ][0-9]{{2,4}}){{2,4}})(?![\w\-])"
 )
 
 
 def ibans(text: str) -> Iterator[Candidate]:
     """Account numbers of the length that their country uses."""
     for head in _IBAN_HEAD.finditer(text):
-        length = IBAN_LENGTHS.get(head.group(1).upper()) if _is_apart(text, head.start()) else None
+        country, space = head.groups()
+        if (space and country != country.upper()) or not _is_apart(text, head.start()):
+            continue
+        length = IBAN_LENGTHS.get(country.upper())
         found = _account(length).match(text, head.start()) if length else None
         if found and _is_account(found.group()):
             yield Candidate(found.span(), "IBAN_CODE", (1.0, 1.0), "its country's length, checksum holds")
@@ -88,16 +89,17 @@ def registrations(text: str) -> Iterator[Candidate]:
 def passports(text: str) -> Iterator[Candidate]:
     """A letter and eight digits: a passport only after a word for one."""
     for found in _PASSPORT.finditer(text):
-        yield Candidate(
-            found.span(), "US_PASSPORT", (0.1, 0.65), "a letter and eight digits after words for it"
-        )
+        if _is_apart(text, found.start()):
+            yield Candidate(
+                found.span(), "US_PASSPORT", (0.1, 0.65), "a letter and eight digits after a word for it"
+            )
 
 
 def licences(text: str) -> Iterator[Candidate]:
     """What a state may print on a driving licence: one only after a word for one."""
     for found in _LICENCE.finditer(text):
         yield Candidate(
-            found.span(), "US_DRIVER_LICENSE", (UNSPOKEN, 0.65), "a state's shape after words for it"
+            found.span(), "US_DRIVER_LICENSE", (UNSPOKEN, 0.65), "a state's shape after a word for it"
         )
 
 

@@ -40,6 +40,8 @@ _WORDED = re.compile(
     rf"|(?:{_MONTH_NAMES})\.?[ ]{_DAY}(?:st|nd|rd|th)?,?[ ]{_YEAR}){_AFTER}",
     re.IGNORECASE,
 )
+_MONTH_START = re.compile(_MONTHS)
+_DAY_BEFORE = re.compile(r"[0-9]{1,2}(?:st|nd|rd|th|ST|ND|RD|TH)?[ \-](?:of )?\Z")
 _SCORES = {
     "iso": (0.8, 0.95), "slash": (0.6, 0.9), "numeric": (0.6, 0.9), "dashed": (0.6, 0.9), "dotted": (0.6, 0.9),
     "short": (0.3, 0.7), "month": (0.2, 0.55), "expiry": (0.1, 0.45),
@@ -56,5 +58,16 @@ def dates(text: str) -> Iterator[Candidate]:
 
 def worded_dates(text: str) -> Iterator[Candidate]:
     """Calendar dates with the name of a month."""
-    for found in _WORDED.finditer(text):
-        yield Candidate(found.span(), "DATE_TIME", (0.65, 0.9), "a calendar date with the name of a month")
+    for month in _MONTH_START.finditer(_in_small_letters(text)):
+        day = _DAY_BEFORE.search(text, max(0, month.start() - 9), month.start())
+        found = (day and _WORDED.match(text, day.start())) or _WORDED.match(text, month.start())
+        if found:
+            yield Candidate(
+                found.span(), "DATE_TIME", (0.65, 0.9), "a calendar date with the name of a month"
+            )
+
+
+def _in_small_letters(text: str) -> str:
+    """`text` in small letters, every character where it was: a few characters would become two."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else "".join(c.lower()[0] for c in text)

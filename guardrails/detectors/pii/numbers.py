@@ -8,6 +8,7 @@ depends on the neighbourhood only, and the work is linear however long a table o
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from guardrails.detectors.pii.candidates import Candidate
 from guardrails.detectors.pii.phones import foreign_phone, local_phone, phone_of_ten, trunk_phone
@@ -15,8 +16,10 @@ from guardrails.detectors.validators import card, card_network, itin, nhs, ssn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import TypeAlias
+
+    Step: TypeAlias = tuple[int, int, tuple[int, ...], bool]
 
     Shape: TypeAlias = Callable[["Window"], "Iterator[Candidate]"]
 
@@ -46,11 +49,12 @@ _CARD_SHAPES = frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 4, 3), (4, 5, 6), (4, 4, 
 class Run:
     """A run of digit groups: where they are in `text`."""
 
-    __slots__ = ("groups", "text")
+    __slots__ = ("groups", "lengths", "text")
 
     def __init__(self, text: str, start: int, end: int) -> None:
         self.text = text
         self.groups = [found.span() for found in _GROUP.finditer(text, start, end)]
+        self.lengths = tuple([b - a for a, b in self.groups])
 
     def gap(self, index: int) -> str:
         """What stands between a group and the next."""
@@ -114,51 +118,58 @@ def numbers(text: str) -> Iterator[Candidate]:
     """Candidates among the runs of seven or more digits of a plain text."""
     for found in RUN.finditer(text):
         run = Run(text, *found.span())
-        lengths = [end - start for start, end in run.groups]
-        if _is_something_else(run, lengths):
-            continue
-        left = sum(lengths)
-        for first, length in enumerate(lengths):
-            if left < LEAST:
-                break
-            yield from _from_group(run, first)
-            left -= length
+        if not _is_something_else(run):
+            yield from _of_run(run)
 
 
-def _is_something_else(run: Run, lengths: list[int]) -> bool:
-    """Whether a run as a whole is a date, or four octets."""
-    if len(lengths) == 4:
-        return max(lengths) <= 3 and run.gap(0) == run.gap(1) == run.gap(2) == "."
-    return len(lengths) == 3 and looks_like_date(Window(run, 0, 2, tuple(lengths)))
-
-
-def _from_group(run: Run, first: int) -> Iterator[Candidate]:
-    """The candidates that begin at a group."""
-    start = run.groups[first][0]
-    if "+" in run.text[max(0, start - 2) : start]:
-        yield from foreign_phone([Window(run, first, *one) for one in _windows(run, first)])
-        return
-    card_start = run.text[start] in _CARD_STARTS
-    for last, shape in _windows(run, first):
-        whole = first == 0 and last == len(run.groups) - 1
-        if card_start and sum(shape) >= 12 and (whole or len(shape) == 1 or _is_card_shape(shape)):
+def _of_run(run: Run) -> Iterator[Candidate]:
+    lengths = run.lengths
+    plan: Iterable[Step] = _remembered_plan(lengths) if len(lengths) <= MOST_GROUPS else _plan(lengths)
+    begin, end = run.groups[0][0], run.groups[-1][1]
+    if "+" in run.text[max(0, begin - 2) : end]:
+        begun = {i for i, (start, _) in enumerate(run.groups) if "+" in run.text[max(0, start - 2) : start]}
+        for first in sorted(begun):
+            yield from foreign_phone([Window(run, first, *one) for one in _windows(lengths, first)])
+        plan = [step for step in plan if step[0] not in begun]
+    for first, last, shape, is_card in plan:
+        if is_card and run.text[run.groups[first][0]] in _CARD_STARTS:
             yield from _card(Window(run, first, last, shape))
-        if shape in SHAPES or len(shape) == 1 or whole:
-            yield from _of_shape(Window(run, first, last, shape))
+        yield from _of_shape(Window(run, first, last, shape))
 
 
-def _windows(run: Run, first: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """The last group and the lengths of each window of 7 digits or more from a group on."""
-    shape: tuple[int, ...] = ()
+def _plan(lengths: tuple[int, ...]) -> Iterator[Step]:
+    """The windows worth a look in a run of groups of these lengths: first and last group, the lengths between,
+    and whether they can be a card."""
+    count = len(lengths)
+    for first in range(count):
+        for last, shape in _windows(lengths, first):
+            whole = first == 0 and last == count - 1
+            is_card = sum(shape) >= 12 and (whole or len(shape) == 1 or _is_card_shape(shape))
+            if is_card or whole or len(shape) == 1 or shape in SHAPES:
+                yield first, last, shape, is_card
+
+
+@lru_cache(maxsize=4096)
+def _remembered_plan(lengths: tuple[int, ...]) -> tuple[Step, ...]:
+    return tuple(_plan(lengths))
+
+
+def _windows(lengths: tuple[int, ...], first: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """The last group and the lengths of each window of enough digits from a group on."""
     total = 0
-    for last in range(first, min(len(run.groups), first + MOST_GROUPS)):
-        start, end = run.groups[last]
-        total += end - start
+    for last in range(first, min(len(lengths), first + MOST_GROUPS)):
+        total += lengths[last]
         if total > LONGEST:
             return
-        shape += (end - start,)
         if total >= LEAST:
-            yield last, shape
+            yield last, lengths[first : last + 1]
+
+
+def _is_something_else(run: Run) -> bool:
+    """Whether a run as a whole is a date, or four octets."""
+    if len(run.lengths) == 4:
+        return max(run.lengths) <= 3 and run.gap(0) == run.gap(1) == run.gap(2) == "."
+    return len(run.lengths) == 3 and looks_like_date(Window(run, 0, 2, run.lengths))
 
 
 def _of_shape(window: Window) -> Iterator[Candidate]:
