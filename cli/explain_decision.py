@@ -18,7 +18,7 @@ from guardrails.decision_text import render_decision
 from guardrails.errors import GuardError
 from guardrails.guard import Guard, Source
 from guardrails.language import core, syntax
-from guardrails.language.checked import Lowered, Requirement, Rule, Steps
+from guardrails.language.checked import Fuse, Lowered, Meter, Requirement, Rule, Steps
 from guardrails.language.checker import parts_of
 from guardrails.language.compiler import Compiler
 from guardrails.loading import Loaded
@@ -67,13 +67,19 @@ def explain_decision(words: list[str]) -> int:
         )
     if not request.paths:
         raise usage("a policy file is needed")
+    if request.get("store") is not None or request.get("prices") is not None:
+        raise usage("an explanation charges nothing, so it uses no store and no prices")
     event, stop = event_of(request, source)
+    if event.__class__ is dict and event.get("type") == "outcome":
+        raise usage(
+            "what became of a call is taken note of, and nothing decides it", "explain the call itself"
+        )
     functions, params = functions_of(request.modules), settings(request.params)
     loaded = load_or_stop(request.paths, params, functions)
     assert loaded.program is not None, "it stops otherwise"
     try:
         guard = Guard(loaded.program, source=Source(request.paths, params, functions))
-        decision = guard.decide(event)
+        decision = guard.decide(event).holding("")
     except GuardError as error:
         raise stop(f"the event is malformed: {error}") from error
     accounts = list(accounts_of(loaded, event, decision))
@@ -108,6 +114,8 @@ def _state(lowered: Lowered, decision: Decision) -> str:
     failure = next((each for each in decision.errors if each.statement == lowered.rule.name), None)
     if failure is not None:
         return f"could not be evaluated: {failure.message}" + ("" if applied else "; it grants nothing")
+    if not applied and isinstance(lowered.meaning, Meter | Fuse):
+        return "is closed" if isinstance(lowered.meaning, Fuse) else "has room"
     if not applied:
         return "holds" if isinstance(lowered.meaning, Requirement) else "does not apply"
     words = ", ".join(_did(each) for each in applied)

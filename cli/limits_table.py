@@ -35,15 +35,19 @@ class Row:
 
 def table(states: Iterable[LimitState | BreakerState], width: int, *, color: bool) -> str:
     """The lines of the table."""
-    rows = [Row(HEAD, color=FAINT), *_rows(states)]
+    found = tuple(states)
+    rows = [Row(HEAD, color=FAINT), *_rows(found)]
+    if _least(rows) > width:
+        rows = [Row(HEAD, color=FAINT), *_rows(found, brief=True)]
     sizes = _sizes(rows, width)
     return "".join(_line(row, sizes, color=color).rstrip() + "\n" for row in rows)
 
 
-def _rows(states: Iterable[LimitState | BreakerState]) -> Iterator[Row]:
+def _rows(states: Iterable[LimitState | BreakerState], *, brief: bool = False) -> Iterator[Row]:
+    """The lines below the head; brief ones leave out what is not settled yet, what is counted by, and zones."""
     for (name, _), group in groupby(states, lambda state: (state.name, getattr(state, "per", ""))):
         found = sorted(group, key=_fullness, reverse=True)
-        yield from map(_row, found[:MOST])
+        yield from (_row(state, brief=brief) for state in found[:MOST])
         if len(found) > MOST:
             yield Row((name, f"and {len(found) - MOST:,} more, less full", "", "", "", ""), color=FAINT)
 
@@ -60,38 +64,41 @@ def _share(state: Any) -> float | None:
     return float(state.used / limit) if limit else 1.0
 
 
-def _row(state: LimitState | BreakerState) -> Row:
+def _row(state: LimitState | BreakerState, *, brief: bool) -> Row:
     name = f"{state.name} (shadow)" if state.shadow else state.name
     if isinstance(state, BreakerState):
-        return _breaker_row(state, name)
+        return _breaker_row(state, name, _counted_for(state, brief=brief))
     share = _share(state)
     shade = "" if share is None else RED if share >= 1 else YELLOW if share >= NEARLY else GREEN
-    return Row((name, _counted_for(state), "", _used(state), state.per, _room(state)), share, shade)
+    held = "" if brief or not state.reserved else f" ({_amount(state, state.reserved)} not settled)"
+    per = state.per.partition(" in ")[0] if brief else state.per
+    return Row(
+        (name, _counted_for(state, brief=brief), "", _used(state) + held, per, _room(state)), share, shade
+    )
 
 
-def _breaker_row(state: BreakerState, name: str) -> Row:
+def _breaker_row(state: BreakerState, name: str, counted_for: str) -> Row:
     shade = {"closed": GREEN, "half open": YELLOW, "open": RED}.get(state.state, "")
     failures = f"{state.failures} of {state.outcomes} failed" if state.outcomes else ""
     wait = "" if state.retry_in is None else f"a trial call in {span_of(state.retry_in)}"
-    return Row((name, _counted_for(state), state.state, failures, "", wait), color=shade)
+    return Row((name, counted_for, state.state, failures, "", wait), color=shade)
 
 
-def _counted_for(state: LimitState | BreakerState) -> str:
+def _counted_for(state: LimitState | BreakerState, *, brief: bool) -> str:
     session = getattr(state, "session", None)
     parts = [f"session {session}"] if session is not None else []
     if not parts and getattr(state, "per", "") == "session" and not state.by:
         parts = ["each session"]
     if state.by and not state.values:
         parts += [f"each {by}" for by in state.by]
-    parts += [f"{by} {value}" for by, value in zip(state.by, state.values, strict=False)]
+    parts += [value if brief else f"{by} {value}" for by, value in zip(state.by, state.values, strict=False)]
     return ", ".join(parts) or "all"
 
 
 def _used(state: LimitState) -> str:
     limit = "what the event says" if state.limit is None else _amount(state, state.limit)
     unit = state.unit and f" {state.unit}"
-    held = f" ({_amount(state, state.reserved)} not settled)" if state.reserved else ""
-    return f"{_amount(state, state.used)} of {limit}{unit}{held}"
+    return f"{_amount(state, state.used)} of {limit}{unit}"
 
 
 def _amount(state: LimitState, amount: Any) -> str:
@@ -113,6 +120,11 @@ def _room(state: LimitState) -> str:
 
 
 # --- layout ------------------------------------------------------------------------------------
+
+
+def _least(rows: Sequence[Row]) -> int:
+    """The narrowest that these lines can be."""
+    return sum(_sizes(rows, 0)) + len(GAP) * (len(HEAD) - 1)
 
 
 def _sizes(rows: Sequence[Row], width: int) -> list[int]:

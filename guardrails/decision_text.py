@@ -134,7 +134,7 @@ def _later(seconds: float) -> str:
 
 def _told(decision: Decision, reasons: tuple[Applied, ...]) -> Iterator[str]:
     """What was counted, which only the message says."""
-    if decision.denial and any(each.effect in _COUNTING for each in reasons):
+    if decision.denial and not decision.errors and any(each.effect in _COUNTING for each in reasons):
         yield _plain(decision.message)
 
 

@@ -179,8 +179,7 @@ class _Look:
     def state(
         self, meter: Described, key: Key, window: Window, limit: Exact | None, level: Level | None
     ) -> LimitState:
-        used: Exact = level.used if level else 0
-        reserved: Exact = level.reserved if level else 0
+        used, reserved = (_short(level.used), _short(level.reserved)) if level else (0, 0)
         room = None
         if level and window is not SESSION:
             room = self.room_in(
@@ -215,6 +214,14 @@ class _Look:
     def gauged(self, meter: Described, key: Key) -> BreakerState:
         gate = Gate(key.name, tuple(meter.openings), meter.retry_after)
         return BreakerState(meter, key, self.store.gauges([gate], now=self.now)[0])
+
+
+def _short(amount: Exact) -> Exact:
+    """The amount without zeros behind its last digit: a counter gives all that it keeps."""
+    if isinstance(amount, int):
+        return amount
+    whole = int(amount)
+    return whole if whole == amount else amount.normalize()
 
 
 def _is_of(key: str, meter: Described) -> bool:

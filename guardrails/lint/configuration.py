@@ -3,7 +3,7 @@
 Takes a folder, gives a `Config`; whatever is wrong with the table is a diagnostic in that file, so that a
 typing error cannot switch a rule off in silence. Keys: `select` and `ignore` (rule names, codes or
 beginnings of codes), `severity` (a table of rule = "error" | "warning" | "info"), `per-file-ignores` (a
-table of glob = [rules]).
+table of glob = [rules]). The other settings of `[tool.guard]` are checked here too; see `guardrails.project`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from guardrails.diagnostics import Diagnostic, Severity, Span, did_you_mean
 from guardrails.lint.registry import all_rules
+from guardrails.project import KEYS, project_file
 
 RULE: Final = "bad-lint-configuration"
 _SEVERITIES: Final[Mapping[str, Severity]] = {"error": "error", "warning": "warning", "info": "info"}
@@ -63,12 +64,8 @@ def _names() -> frozenset[str]:
 
 def find_config(folder: Path) -> Config:
     """The settings of the nearest `pyproject.toml` in `folder` or above it."""
-    start = folder.resolve()
-    for place in (start, *start.parents):
-        path = place / "pyproject.toml"
-        if path.is_file():
-            return read_config(path)
-    return Config()
+    path = project_file(str(folder.resolve()))
+    return Config() if path is None else read_config(Path(path))
 
 
 def read_config(path: Path) -> Config:
@@ -94,7 +91,7 @@ def parse_config(text: str, path: str = "pyproject.toml") -> Config:
     except tomllib.TOMLDecodeError as error:
         reading.report(f"the file is not valid TOML: {str(error).lower()}", "")
         return reading.config({})
-    table = document.get("tool", {}).get("guard", {}).get("lint", {})
+    table = reading.project(document.get("tool", {}).get("guard", {})).get("lint", {})
     if not isinstance(table, dict):
         reading.report("`tool.guard.lint` is a table", "lint")
         table = {}
@@ -108,6 +105,23 @@ class _Reading:
         self.text = text
         self.path = path
         self.problems: list[Diagnostic] = []
+
+    def project(self, table: Any) -> Mapping[str, Any]:
+        """`[tool.guard]`, of which the linter only knows whether its settings exist."""
+        if not isinstance(table, dict):
+            self.report("`tool.guard` is a table", "guard")
+            return {}
+        for key in table:
+            if key not in KEYS:
+                known = " and ".join(f"`{each}`" for each in KEYS)
+                self.report(
+                    f"there is no setting `{key}`",
+                    key,
+                    did_you_mean(key, KEYS) or f"the settings are {known}",
+                )
+        if not isinstance(table.get("store", ""), str):
+            self.report("`store` is the URL of a store", "store", 'such as `store = "sqlite:guard.db"`')
+        return table
 
     def config(self, table: Mapping[str, Any]) -> Config:
         for key in table:

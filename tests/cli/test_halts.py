@@ -1,0 +1,117 @@
+"""`guard halt`, `guard resume` and `guard halts`: who is stopped, what is said of it, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+
+import pytest
+from counting import Pay, pay
+
+__all__ = ["pay"]
+
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+
+
+@pytest.mark.parametrize("scope", [None, "all", "tool:pay", "tool:p*", "principal:ana", "session:s1", "agent:scout"])
+def test_a_halt_stops_the_next_check_until_it_is_lifted(pay: Pay, scope: str | None) -> None:
+    words = ("--agent", '{"id": "scout"}', "--session", "s1")
+    given = [scope] if scope else []
+    assert pay(*words).code == 0
+    halted = pay.guard("halt", *given, "--by", "eve", "--why", "wrong prices")
+    assert (halted.code, halted.err) == (0, "")
+    stopped = pay(*words)
+    assert stopped.code == 20
+    assert "was halted by eve: wrong prices" in stopped.out
+    assert pay.guard("resume", *given).code == 0
+    assert pay(*words).code == 0
+
+
+def test_a_halt_stops_nobody_else(pay: Pay) -> None:
+    for scope in ("tool:fetch", "tool:pay*x", "principal:bob", "session:s2", "agent:scout"):
+        assert pay.guard("halt", scope, "--why", "test").code == 0
+    assert pay("--session", "s1").code == 0
+
+
+def test_a_policy_that_counts_nothing_is_stopped_too(pay: Pay) -> None:
+    words = ("check", "plain.guard", "--call", "pay")
+    assert pay.guard(*words).code == 0
+    pay.guard("halt", "--by", "eve", "--why", "test")
+    assert pay.guard(*words).code == 20
+
+
+def test_halts_are_listed(pay: Pay) -> None:
+    assert pay.guard("halts").out.startswith("nothing is halted in sqlite://")
+    pay.guard("halt", "tool:pay", "--by", "eve", "--why", "prices\x1b[2J", "--for", "2h")
+    pay.guard("halt", "agent:a", "--by", "ana", "--why", "test")
+    found = json.loads(pay.guard("halts", "--format", "json").out)["halts"]
+    assert [(each["scope"], each["who"], each["why"]) for each in found] == [
+        ("agent:a", "ana", "test"), ("tool:pay", "eve", "prices\x1b[2J"),
+    ]  # fmt: skip
+    assert found[0]["until"] is None
+    assert all(ISO.fullmatch(found[1][name]) for name in ("since", "until"))
+    lines = [ISO.sub("TIME", line) for line in pay.guard("halts").out.splitlines()]
+    assert lines == [
+        "`agent:a` by ana since TIME: test",
+        "`tool:pay` by eve since TIME until TIME: prices<U+001B>[2J",
+    ]
+
+
+def test_a_halt_is_told_as_data(pay: Pay) -> None:
+    done = json.loads(pay.guard("halt", "--why", "test", "--format", "json", "--store", "sqlite:x.db").out)
+    assert (done["store"], done["halt"]["scope"], done["halt"]["until"]) == ("sqlite:x.db", "all", None)
+    assert done["halt"]["who"]
+    lifted = json.loads(pay.guard("resume", "--format", "json", "--store", "sqlite:x.db").out)
+    assert lifted == {"store": "sqlite:x.db", "scope": "all", "resumed": True, "halted": []}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="users of POSIX")
+def test_whoever_does_not_say_is_the_user_of_the_machine(pay: Pay, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pwd
+
+    monkeypatch.setenv("USER", "somebody-else")
+    halt = json.loads(pay.guard("halt", "--why", "test", "--format", "json").out)["halt"]
+    assert halt["who"] == pwd.getpwuid(os.getuid()).pw_name
+
+
+def test_lifting_what_is_not_halted_says_what_is(pay: Pay) -> None:
+    pay.guard("halt", "tool:pay", "--why", "test")
+    result = pay.guard("resume")
+    assert result.code == 1
+    assert result.out.startswith("there is no halt of `all` in sqlite://")
+    assert result.out.endswith("; still halted: `tool:pay`\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("halt",), "missing option `--why`"),
+        (("halt", "--why", " "), "`--why` needs a reason"),
+        (("halt", "everything", "--why", "x"), "`everything` names nothing to halt"),
+        (("halt", "tool:", "--why", "x"), "`tool:` names nothing to halt"),
+        (("resume", "everything"), "`everything` names nothing to halt"),
+        (("halt", "--why", "x", "--for", "soon"), "`--for` takes a time such as `30m` or `2h`, not `soon`"),
+        (("halt", "--why", "x", "--for", "0s"), "`--for` takes a time"),
+        (("halt", "--why", "x", "--for", "5kb"), "`--for` takes a time"),
+        (("halt", "--why", "x", "--store", "memory:"), "`memory:` is seen by one process only"),
+        (("halts", "--store", "memory:"), "`memory:` is seen by one process only"),
+        (("halts", "--store", "nonsense"), "`nonsense` names no store"),
+        (("limits",), "a policy file is needed"),
+        (("limits", "pay.guard", "--store", "memory:"), "`memory:` is seen by one process only"),
+    ],
+)
+def test_a_wrong_command_is_a_usage_error(pay: Pay, words: tuple[str, ...], message: str) -> None:
+    result = pay.guard(*words)
+    assert (result.code, result.out) == (64, "")
+    assert message in result.err
+
+
+@pytest.mark.parametrize(
+    "words", [("halt", "--why", "x"), ("resume",), ("halts",), ("limits", "pay.guard")], ids=lambda words: words[0]
+)
+def test_a_store_that_does_not_answer_is_an_error(pay: Pay, words: tuple[str, ...]) -> None:
+    result = pay.guard(*words, "--store", "redis://ana:secret@127.0.0.1:1")
+    assert (result.code, result.out) == (74, "")
+    assert "cannot be used" in result.err
+    assert "secret" not in result.err
