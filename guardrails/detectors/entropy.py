@@ -16,7 +16,7 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _CONTENT_ID = re.compile(r"Qm[1-9A-HJ-NP-Za-km-z]{44}|ba[a-z2-7]{57,62}|z[1-9A-HJ-NP-Za-km-z]{48}")
 _DIGEST_LABEL = re.compile(
     r"(?i)(?:sha-?(?:1|2|224|256|384|512)|md5|blake[23]\w?|crc(?:32)?|integrity|digest|checksum|etag|hash|fingerprint"
-    r"|commit|revision|content-id|cid|h1)[\"'\s:=\-/(]{1,8}$"
+    r"|commit|revision|content-id|cid|h1)[\"'\s:=\-/(]{1,8}\Z"
 )
 _PASSWORD_HASH = re.compile(
     r"\$(?:2[abxy]?|5|6|1|apr1|argon2(?:i|d|id)|scrypt|pbkdf2[\w-]*)\$|pbkdf2_|\{S?SHA"

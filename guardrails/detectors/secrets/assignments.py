@@ -28,13 +28,14 @@ _REST = re.compile(
     r"[\w.\-]{0,40}(?P<after>\\{0,3}[\"'`]|[\"']?\])?(?P<separator>\s{0,3}(?:=>|:=|===?|[:=])|>|\s{1,3}(?:is|ist|est|es|è)\b:?"
     r"|：|=%22|\s)(?P<space>\s{0,8})(?P<quote>\\{0,3}[\"'`]|%22)?",
 )
-_BARE = re.compile(rf"[^\s\"'`,;&<>)\]}}|，；。]{{1,{LONGEST}}}")
+_BARE = re.compile(rf"(?:[^\s\"'`,;&<>)\]}}|，；。]|&(?!\w{{1,40}}=)){{1,{LONGEST}}}")
 _LOOSE = re.compile(rf"[^\s\"'`,<>，；。]{{1,{LONGEST}}}")
 _LINE = re.compile(rf"[^\r\n]{{0,{LONGEST}}}")
 _NEXT = re.compile(rf"(?i)\w{{0,20}}(?:{STEMS})\w{{0,20}}[=:]")
-_OPTION = re.compile(r"--?[\w\-]*$")
-_LOGIN = re.compile(r"(?i)login\s{1,4}\S{1,60}\s{1,4}$")
-_NAME = re.compile(r"[\w.\-$]*$")
+_OPTION = re.compile(r"--?[\w\-]*\Z")
+_LOGIN = re.compile(r"(?i)login\s{1,4}\S{1,60}\s{1,4}\Z")
+_TAG = re.compile(r"<(?:\w+:)?\Z")
+_NAME = re.compile(r"[\w.\-$]*\Z")
 
 
 def assignments(text: str) -> Iterator[Match]:
@@ -80,7 +81,7 @@ def _is_written_so(name: str, separator: str, before: str) -> bool:
     """Whether a name and what follows it assign something at all; a space does so only for an option of a
     command, or in a file of logins."""
     if separator:
-        return separator != ">" or _before_name(before).endswith("<")
+        return separator != ">" or _TAG.search(_before_name(before)) is not None
     return (bool(_OPTION.match(name)) and name.startswith("--")) or bool(_LOGIN.search(before))
 
 

@@ -39,7 +39,7 @@ _NO_SECRETS = _words(
 )
 _TAILS = _words(
     "value string text plain plaintext raw prod production dev test staging live new old current default main "
-    "primary secondary backup base64 b64 admin root db key header env"
+    "primary secondary backup base base64 b64 admin root db key header env"
 )
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-zà-öø-ÿ0-9]+|[^\W\dA-Za-z_]+")
 _NUMBER = re.compile(r"(?:v?\d+)?$")

@@ -30,7 +30,7 @@ _WORDS = frozenset(_NO_VALUES.split())
 _CODE = re.compile(
     r"[\w$.\->\[\]'\"?!]*\w+\(.*|(?:self|this|os|process|env|config|cfg|settings|options|opts|args|params|request|req|ctx"
     r"|secrets?|var|local|data|module|event|context|state|props|user|response|res|input|vault|ssm|arn|projects?)"
-    r"[.:\[/].*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?:\[.*)?|.*=>.*|\w+\[.*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"
+    r"[.:\[/].*|[A-Za-z_]+\d{0,2}(?:\.[A-Za-z_]+\d{0,2})+(?:\[.*)?|.*=>.*|\w+\[.*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"
 )
 _URL = re.compile(r"(?i)[a-z][a-z0-9+.\-]*://|/[\w\-./]*$|\.{1,2}/|~/")
 _NUMBER = re.compile(r"[\d.,:%+\-]+")
