@@ -137,7 +137,7 @@ def _rewritten(piece: str, at: int, origin: int, pieces: list[tuple[int, int, in
         if len(new) != len(piece):
             pieces.append((at, at + len(new), origin, origin + len(piece)))
         return new
-    spellings = [_SPELLINGS.get(c) or _spelling(c) for c in piece]
+    spellings = [_SPELLINGS[c] if c in _SPELLINGS else _spelling(c) for c in piece]
     new = "".join(spellings)
     if len(new) != len(piece) or "" in spellings:
         _note_lengths(spellings, at, origin, pieces)

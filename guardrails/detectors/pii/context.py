@@ -31,13 +31,14 @@ _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z][^\W\d_A-Z']*|sha1|sha256|
 class Context:
     """The words around the matches of one text. `given` are words that the text does not contain itself."""
 
-    __slots__ = ("_given", "_lower", "_start", "_text", "_words")
+    __slots__ = ("_field", "_given", "_lower", "_start", "_text", "_words")
 
     def __init__(self, text: str, given: Sequence[str] = ()) -> None:
         self._text = text
         self._lower = ""
         self._start = -1
         self._words: list[str] = []
+        self._field = words(given[-1]) if given else []
         self._given = [word for name in given for word in words(name)]
 
     def verdict(self, start: int, entity: str, against: frozenset[str]) -> int:
@@ -48,9 +49,17 @@ class Context:
             return 1
         if not against.isdisjoint(before[-NEAR:]):
             return -1
-        if not speaks.isdisjoint(_up_to_another(before[-FAR:], speaks)) or not speaks.isdisjoint(self._given):
+        if not speaks.isdisjoint(_up_to_another(before[-FAR:], speaks)):
             return 1
-        return -1 if not against.isdisjoint(self._given[-NEAR:]) else 0
+        return self._verdict_of_field(speaks, against)
+
+    def _verdict_of_field(self, speaks: frozenset[str], against: frozenset[str]) -> int:
+        """What the words that came with the text say; the last name is the nearest."""
+        if not speaks.isdisjoint(self._field):
+            return 1
+        if not against.isdisjoint(self._field):
+            return -1
+        return 1 if not speaks.isdisjoint(self._given) else 0
 
     def could_speak_for(self, entity: str) -> bool:
         """Whether a word for the entity is anywhere in the text or came with it."""

@@ -142,6 +142,8 @@ def _plan(lengths: tuple[int, ...]) -> Iterator[Step]:
     and whether they can be a card."""
     count = len(lengths)
     for first in range(count):
+        if first and lengths[first] < LEAST and lengths[first : first + 2] not in BEGINNINGS:
+            continue
         for last, shape in _windows(lengths, first):
             whole = first == 0 and last == count - 1
             is_card = sum(shape) >= 12 and (whole or len(shape) == 1 or _is_card_shape(shape))
@@ -288,3 +290,6 @@ SHAPES: dict[tuple[int, ...], Shape] = {
     (1, 3, 3, 4): phone_of_ten,
     (3, 4): local_phone,
 }
+
+BEGINNINGS = {shape[:2] for shape in (*SHAPES, *_CARD_SHAPES, (4, 4), (4, 6))}
+"""The first two groups of everything that can begin inside of a run."""
