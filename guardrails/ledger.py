@@ -38,6 +38,7 @@ class Ledger:
         self.subject = subject
         if before is not None:
             subject.trace, subject.started = before.subject.trace, before.subject.started
+            subject.vault = before.subject.vault
         self.accounts = Accounts(guard.engine, subject, session, self.state)
         self.scopes = _scopes(subject, session)
         self._estimates: dict[str, list[Demand]] = before._estimates if before else {}

@@ -239,7 +239,8 @@ def program_of(checked: Checked, sources: Sources, digest: str) -> Program:
     compiler = Compiler(checked)
     uses_trace, uses_age = "trace" in checked.features, "age" in checked.features
     meters = tuple(compiler.meters())
-    stateful = bool(meters) or uses_trace or uses_age
+    uses_tokens = "tokens" in checked.features or bool(checked.reveals)
+    stateful = bool(meters) or uses_trace or uses_age or uses_tokens
     head = {
         "name": checked.name,
         "digest": digest,
@@ -254,6 +255,8 @@ def program_of(checked: Checked, sources: Sources, digest: str) -> Program:
         "stateful": stateful,
         "uses_trace": uses_trace,
         "uses_age": uses_age,
+        "uses_tokens": uses_tokens,
+        "reveals": checked.reveals,
     }
     return Program(head, {}, compiler.unit)
 

@@ -272,6 +272,14 @@ class Decision(Value):
             fresh.obligations = (*self.obligations, *owed)
         return fresh
 
+    def replacing(self, payload: Any, transform: Transform) -> Decision:
+        """The same decision with another payload, because of one more change."""
+        fresh = self.about(self._denial)
+        fresh.reservation = self.reservation
+        fresh.payload = payload
+        fresh.transforms = (*self.transforms, transform)
+        return fresh
+
     @property
     def needs_explaining(self) -> bool:
         """Whether this is a refusal, whose explanation depends on the event."""

@@ -311,6 +311,7 @@ items = st.one_of(
     node(syntax.Detector, plain, patterns, maybe(plain), some(texts)),
     node(syntax.Flow, some(plain, 1), some(tools, 1), maybe(expressions), maybe(texts)),
     node(syntax.Reveal, tools, field_paths),
+    node(syntax.Reveal, st.none(), st.none()),
     node(syntax.Audit, st.sampled_from(["durable", "buffered"]), maybe(st.sampled_from(["deny", "spill"]))),
 )
 files = some(items, 0, 5).map(lambda given: syntax.File(NOWHERE, given, (), ""))

@@ -200,6 +200,8 @@ class Checked:
     defaults: tuple[Fallback, ...]
     principal: t.Type
     agent: t.Type
+    reveals: tuple[tuple[str | None, tuple[str, ...]], ...] = ()
+    """Where reversible tokens are turned back: `(tool, path)`, or `(None, ())` for outputs."""
     counters: Mapping[int, str] = field(default_factory=dict)
     """The names under which a store counts for each limit, budget and breaker, by the index of its rule."""
     forms: dict[tuple[int, str | None], Lowered] = field(default_factory=dict, compare=False, repr=False)

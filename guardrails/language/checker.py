@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from guardrails.diagnostics import Diagnostic, Note, Span, has_errors, in_order
+from guardrails.diagnostics import Diagnostic, Note, Span, did_you_mean, has_errors, in_order
 from guardrails.language import core, syntax
 from guardrails.language import types as t
 from guardrails.language.builtins import Signature
@@ -79,6 +79,7 @@ def check(units: Sequence[Unit], around: Surroundings) -> tuple[Checked | None, 
         tuple(_defaults(typer, items)),
         namespace.types.get("principal", t.ANY),
         namespace.types.get("agent", t.ANY),
+        tuple(_reveals(typer, items, around)),
         counter_names(rules),
     )
     _check_headers(typer, units)
@@ -123,6 +124,30 @@ def _defaults(typer: Typer, items: list[Item]) -> Iterator[Fallback]:
     for policy, item in items:
         if isinstance(item, syntax.Default):
             yield Fallback(item.point, verdict_of(typer, item.effect), item.because, item.span, policy)
+
+
+def _reveals(
+    typer: Typer, items: list[Item], around: Surroundings
+) -> Iterator[tuple[str | None, tuple[str, ...]]]:
+    """Where tokens are turned back; a field that the tool does not have is an error."""
+    for _, item in items:
+        if not isinstance(item, syntax.Reveal):
+            continue
+        if item.tool is None or item.field is None:
+            yield None, ()
+            continue
+        known_tool(typer, item.tool, frozenset(around.tools))
+        if item.tool.is_wildcard:
+            typer.report(
+                "wrong-target", "`reveal` names one tool", item.tool.span, "write a `reveal` for each"
+            )
+            continue
+        described = around.tools.get(item.tool.text)
+        first = item.field.parts[0]
+        if described and not described.args.open and first != "*" and not described.args.field(first):
+            help = did_you_mean(first, [field.name for field in described.args.fields])
+            typer.report("unknown-field", f"`args` has no field `{first}`", item.field.span, help)
+        yield item.tool.text, item.field.parts
 
 
 def _check_headers(typer: Typer, units: Sequence[Unit]) -> None:
@@ -239,6 +264,8 @@ class Lowering:
         return lowered
 
     def _report_features(self, lowered: Lowered) -> None:
+        if isinstance(lowered.meaning, Change) and lowered.meaning.method == "token":
+            self.checked.features.add("tokens")
         for part in parts_of(lowered):
             for node in core.walk(part):
                 if isinstance(node, core.NotYet):

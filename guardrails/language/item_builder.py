@@ -149,6 +149,10 @@ class TreeBuilder(EffectBuilder, BoundBuilder, ExpressionBuilder, TypeBuilder):
         return syntax.Reveal(cover(parts), parts[3], parts[5])
 
     @staticmethod
+    def reveal_output(parts: Parts) -> syntax.Reveal:
+        return syntax.Reveal(cover(parts), None, None)
+
+    @staticmethod
     def audit(parts: Parts) -> syntax.Audit:
         _, mode, _, otherwise = parts
         _check_word(mode, "audit mode", AUDIT_MODES)

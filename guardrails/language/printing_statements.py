@@ -270,6 +270,8 @@ _ITEMS: Final[dict[type[Any], Callable[[Any], Doc]]] = {
     syntax.Default: _default,
     syntax.Detector: _detector,
     syntax.Flow: _flow,
-    syntax.Reveal: lambda node: f"reveal in call {tool(node.tool)}.{path(node.field)}",
+    syntax.Reveal: lambda node: (
+        f"reveal in call {tool(node.tool)}.{path(node.field)}" if node.tool else "reveal in output"
+    ),
     syntax.Audit: _audit,
 }

@@ -574,10 +574,11 @@ class Flow(Node):
 
 @dataclass(frozen=True, slots=True)
 class Reveal(Node):
-    """`reveal in call send_email.to`: where reversible tokens are turned back."""
+    """`reveal in call send_email.to`, `reveal in output`: where reversible tokens are turned back. Both parts
+    are None for outputs."""
 
-    tool: ToolPattern
-    field: FieldPath
+    tool: ToolPattern | None
+    field: FieldPath | None
 
 
 @dataclass(frozen=True, slots=True)

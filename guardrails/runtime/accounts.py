@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from guardrails.runtime.engine import Engine, Judged, Subject
     from guardrails.runtime.meters import Fuse, Meter
+    from guardrails.runtime.revealing import Tokens
     from guardrails.stores.breakers import Gate
     from guardrails.stores.demands import Demand
 
@@ -120,7 +121,7 @@ class Event:
 class Accounts:
     """The accounts of one session by one program."""
 
-    __slots__ = ("engine", "session", "state", "subject", "uses_age", "uses_trace")
+    __slots__ = ("engine", "session", "state", "subject", "tokens", "uses_age", "uses_trace")
 
     def __init__(self, engine: Engine, subject: Subject, session: str, state: Any = None) -> None:
         self.engine = engine
@@ -129,10 +130,16 @@ class Accounts:
         self.state = state
         self.uses_trace = engine.program.head["uses_trace"]
         self.uses_age = engine.program.head["uses_age"]
+        self.tokens = self._tokens() if engine.program.head["uses_tokens"] else None
+
+    def _tokens(self) -> Tokens:
+        from guardrails.runtime.revealing import Tokens
+
+        return Tokens(self.subject, self.session, self.engine.program.head["reveals"], KEEP)
 
     def quickly(self, tool: Any, args: Any, now: int, store: Any) -> Decision | None:
         """The decision on a call that is allowed and fits, in one go; None where there is more to it."""
-        if self.uses_trace or self.uses_age:
+        if self.uses_trace or self.uses_age or self.tokens is not None:
             return None
         ready = self.engine.quickly(tool, args, self.subject, now)
         if ready is None:
@@ -156,18 +163,31 @@ class Accounts:
                 if self.uses_age and self.subject.started is None:
                     yield from self._look_up_start(event.now)
                 after = (yield from self._catch_up(event.now)) if self.uses_trace else None
+                if self.tokens is not None:
+                    yield from self.tokens.catch_up(event.now)
             except Unavailable as error:
                 return unrecorded(self.engine, error)
-            judged = self.engine.judge(
-                event.point, event.tool, event.args, event.payload, self.subject, event.now
-            )
+            args, payload = self._revealed(event)
+            judged = self.engine.judge(event.point, event.tool, args, payload, self.subject, event.now)
             if isinstance(judged, Decision):
                 return judged
             decision = yield from self._settled(judged, event, after)
             if decision is not None:
-                return decision
+                return self._finished(event, payload, decision)
         busy = Unavailable("the session's past changed too often while the event was decided")
         return unrecorded(self.engine, busy)
+
+    def _revealed(self, event: Event) -> tuple[Any, Any]:
+        """Arguments and payload as they are judged: with tokens turned back where the policy reveals them."""
+        if self.tokens is None or event.point != "call":
+            return event.args, event.payload
+        args = self.tokens.revealed(event.tool, event.args)
+        return args, args
+
+    def _finished(self, event: Event, payload: Any, decision: Decision) -> Decision:
+        if self.tokens is None:
+            return decision
+        return self.tokens.finished(event.point, event.payload, payload, decision)
 
     def look(self, event: Event) -> Steps:
         """What the decision would be, as far as it can be known: nothing is charged, noted or let through."""
@@ -197,6 +217,12 @@ class Accounts:
         """The decision, or None when the past has moved on and the event must be judged again."""
         wanted = wanted_by(judged, self.session)
         plain = self.engine.conclude(judged, failed=wanted.failed)
+        if self.tokens is not None:
+            try:
+                if not (yield from self.tokens.save(event.now)):
+                    return None
+            except Unavailable as error:
+                return unrecorded(self.engine, error)
         if plain.outcome >= Outcome.DENY:
             return (yield from self._refused(event, after, plain))
         if plain.outcome is Outcome.ASK:
