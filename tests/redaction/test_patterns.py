@@ -63,6 +63,12 @@ def test_what_is_settled_stays_whatever_follows(pattern, text, more):
     assert settled <= detector.settled(text + more)
 
 
+def test_a_search_goes_on_where_the_last_match_ended():
+    """DIGITS holds back from `12` on, within a match of the pattern that is complete."""
+    some = [Rule(PatternDetector("x12|23"), MASK), Rule(DIGITS, MASK)]
+    assert "".join(redacted_pieces(redactor(some).stream(), ["x12", "3", " "])) == "[REDACTED]3 "
+
+
 def test_little_is_held_back():
     detector = PatternDetector(r"\bsk-[a-z0-9]{8,}")
     assert detector.settled("ask me for a task") == len("ask me for a task")

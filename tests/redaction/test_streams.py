@@ -7,14 +7,14 @@ import itertools
 from collections.abc import AsyncIterator
 
 import pytest
-from detectors import DIGITS, KEYS, MAILS
+from detectors import DIGITS, KEYS, MAILS, Runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import cuts, long_texts, pieces_of, redactor, rules
 
 from guardrails.errors import Ambiguous, EvaluationError, Unavailable
 from guardrails.redaction.graphemes import joined
-from guardrails.redaction.methods import DROP, HASH, MASK, Rule, last
+from guardrails.redaction.methods import DROP, HASH, MASK, TOKEN, Rule, last
 from guardrails.redaction.overlaps import LONG
 from guardrails.redaction.streams import redacted_pieces, redacted_pieces_async
 
@@ -52,6 +52,14 @@ def test_no_piece_ends_within_a_grapheme(text, sizes):
     out = [piece for piece in redacted_pieces(stream, pieces_of(text, sizes)) if piece]
     for before, after in itertools.pairwise(out):
         assert not joined(before[-1], after[0])
+
+
+@pytest.mark.parametrize("method", [HASH, TOKEN])
+def test_a_placeholder_may_arrive_in_pieces(method):
+    """Its words are matches, and are complete before it is."""
+    one = redactor([Rule(Runs("TWO_WORDS", "A-Z", 3, 9), method)])
+    text = one.redact("SEE YOU").value
+    assert "".join(redacted_pieces(one.stream(), pieces_of(text, [1]))) == text
 
 
 def test_ordinary_text_is_held_back_by_a_few_characters():
