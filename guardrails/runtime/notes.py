@@ -10,7 +10,6 @@ is too large, or is no JSON, is left out; its note says so, and whoever reads it
 from __future__ import annotations
 
 from guardrails.errors import Unavailable
-from guardrails.exact import exact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -208,15 +207,15 @@ def canonical(value: Any) -> str:
 
 
 def _canonical_number(value: Any) -> str:
-    if value != value or value in (float("inf"), float("-inf")):  # NaN, or infinite
-        return str(value)
-    number = exact(value)
-    if number.__class__ is int:
-        return str(number)
+    """The digits without zeros that say nothing, and the exponent: 50, 50.0 and 5E+1 are `5e1`."""
     from decimal import Decimal
 
-    shortest = Decimal(number).normalize()
-    return str(int(shortest)) if shortest == int(shortest) else f"{shortest:f}"
+    sign, digits, exponent = Decimal(repr(value) if value.__class__ is float else value).as_tuple()
+    if exponent.__class__ is not int:
+        return str(value)  # NaN, or infinite
+    plain = "".join(map(str, digits)).lstrip("0")
+    short = plain.rstrip("0")
+    return f"{'-' * sign}{short}e{exponent + len(plain) - len(short)}" if short else "0"
 
 
 def _fingerprint(value: Any) -> str:

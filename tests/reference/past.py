@@ -76,9 +76,16 @@ def _call_of(answer: Happened, past: Sequence[Happened]) -> Happened | None:
 
 def _alike(left: Any, right: Any) -> bool:
     try:
-        return equal(left, right)
+        return equal(_without_nulls(left), _without_nulls(right))
     except EvaluationError:
         return False
+
+
+def _without_nulls(value: Any) -> Any:
+    """Null and absent are the same."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return value
 
 
 # --- answers -----------------------------------------------------------------------------------
