@@ -190,7 +190,10 @@ class Refused(Value):
 
 
 class Fill(Value):
-    """How full the counter `key` is: `used` of `limit`, of which `reserved` is not settled yet."""
+    """How full the counter `key` is: `used` of `limit`, of which `reserved` is not settled yet.
+
+    Of members those are reserved that nothing settled holds.
+    """
 
     __slots__ = ("key", "limit", "reserved", "used")
 

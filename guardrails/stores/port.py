@@ -5,6 +5,9 @@ after it, and let a reservation that nobody settles run out. With the demands of
 that must let it through and the note that the session's log gets; all of it happens, or nothing does. Times
 are microseconds; `now` is the caller's clock, which each counter only ever lets run forwards, and a store
 with a clock of its own ignores it.
+
+A reservation is known until `KEEP` after the last of its charges runs out, or after it was made if none
+does; from then on nothing can be said about it, and what it holds without an end stays for good.
 """
 
 from __future__ import annotations
@@ -60,7 +63,8 @@ class Store(Protocol):
         """The call ran: keep what was reserved, or what `actual` says it used, by key; its gates saw a success.
 
         Less than reserved gives back the rest. More is charged in full, above the limit if need be, at
-        `now`; so is all of a reservation that had been given back. False: it was committed before, or is
+        `now`; so is all of a reservation that had been given back. Keys are those that it was reserved
+        with, whatever the counters were renamed to since. False: it was committed before, or is
         not known (any more). Raises `EvaluationError` for a key that was not reserved on.
         """
 
@@ -72,10 +76,11 @@ class Store(Protocol):
         """
 
     def fill(self, demands: Iterable[Demand], *, now: int) -> tuple[Fill, ...]:
-        """How full the counters of `demands` are; charges nothing."""
+        """How full the counters of `demands` are; charges nothing, and renames nothing."""
 
     def levels(self, prefix: str, *, now: int) -> tuple[Level, ...]:
-        """The counters in use whose key begins with `prefix`, by key, then window; charges nothing."""
+        """The counters whose key begins with `prefix` and that something counts on, by key, then window name,
+        then decimals; charges nothing."""
 
     def gauges(self, gates: Iterable[Gate], *, now: int) -> tuple[Gauge, ...]:
         """The state of each breaker; changes nothing."""

@@ -72,7 +72,7 @@ lefts = st.builds(
 )  # fmt: skip
 demands = st.lists(st.one_of(amounts, members, lefts), max_size=3)
 ttls = st.one_of(st.integers(1, 30), st.just(None))
-outcomes = st.sampled_from(["success", "failure", "failure", "failure", "none", "open"])
+outcomes = st.sampled_from(["success", "success", "failure", "failure", "failure", "none", "open"])
 calls = st.lists(st.tuples(outcomes, st.sampled_from([0, 1, 5, 9, 20])), min_size=1, max_size=8)
 notes = st.one_of(
     st.none(), st.none(), st.tuples(st.sampled_from("st"), st.integers(-1, 1), st.integers(20, 60))
