@@ -89,6 +89,38 @@ chunk <nine>-<nine> of <ten> bytes
 ref <six>-<six>, seq 000000<six>
 numbers: <table>
 """
+HELD_OUT = """
+Hi, this is about the refund: you can get me at <phone> or under <email>, whichever is easier.
+For the record, the customer (card ending unknown) read out <card> and hung up.
+Beneficiary: ACME GmbH, IBAN <iban>, reference 2024/118.
+Patient DOB <date>, insurance pending, contact via <email>.
+The SSN on file is <ssn>; the one on the form differs.
+Ticket #48213 was opened from <ip> at 10:42, see <url> for the thread.
+Employee 20417 moved to building 7, extension 4410, room 3.114.
+curl -s -H "X-Request: <uuid>" <url> | jq .items[3]
+WARN 2317 --- [nio-8080-exec-3] c.a.p.PaymentController : declined pan=<card> code=51
+{"user": {"mail": "<email>", "cell": "<phone>", "lastSeenIp": "<ip>"}, "score": 0.8731}
+{"id": <nine>, "parent_id": <nine>, "ts": <epoch_ms>, "hash": "<sha1>"}
+INSERT INTO people VALUES (42, '<email>', '<phone>', '<ssn>');
+name;email;iban|x;<email>;<iban>
+Deposit slip, checking account <account>, teller 4.
+Scanned document: passport no. <passport>, issued somewhere.
+Dr. Lee (DEA <dea>) signed the prescription for NHS no. <nhs>.
+pip install numpy==1.26.4 pandas==<version> && python train.py --seed <seven>
+diff --git a/core/io.rs b/core/io.rs index <hex8>..<hex8> 100644
+ETA 12/15, batch <eight>-<six>, pallets 12-40, weight <float> kg
+order no. <ten> shipped with tracking code <twelve>, 3 of 5 parcels
+Model X<seven>, serial <nine>, firmware <version>, port 8080
+call stack: frame.next.do(it.value), then os.name and data.is.ready
+The score was 21-15, 19-21 and 15-10 after 1:12:45 hours.
+ISBN <isbn>, pp. 112-118, doi:10.1000/<six>.<four>
+block <nine> at height <seven>, nonce 0x<hex8>, gas 21000
+temperature <float>, pressure 1013.25, humidity 40-60, sensor <hex16>
+digest sha256:<sha256> size <nine>
+Version history: <version>, <version>, <version>.
+"""
+"""Wording that was written after the rules and is not used to improve them."""
+
 _SLOT = re.compile(r"<([a-z0-9_]+)>")
 
 
@@ -123,7 +155,7 @@ def _value(random: Random, slot: str) -> tuple[str, str]:
 
 
 def _lookalike(random: Random, slot: str) -> str:
-    counts = {"six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12}
+    counts = {"four": 4, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12}
     if slot in counts:
         return str(random.randrange(1, 10)) + values.digits(random, counts[slot] - 1)
     made = {
@@ -156,6 +188,12 @@ def _text(random: Random, index: int) -> Labelled:
                        ("csv", ROWS))[index % 6]  # fmt: skip
     chosen = random.choices(lines(templates), k=random.randrange(1, 5))
     return filled(random, ("\n" if kind != "prose" else " ").join(chosen), kind)
+
+
+def held_out(seed: int, count: int) -> list[Labelled]:
+    """As `texts`, of the wording that the rules have not seen, one line a text."""
+    random = Random(seed)
+    return [filled(random, random.choice(lines(HELD_OUT)), "held out") for _ in range(count)]
 
 
 def leaves(text: str) -> list[tuple[str, str]]:
