@@ -12,6 +12,7 @@ from guardrails.detectors.entropy import is_labelled_digest
 from guardrails.detectors.matches import Match
 from guardrails.detectors.secrets import names
 from guardrails.detectors.secrets.names import STEMS, kind_of
+from guardrails.detectors.secrets.scanning import places
 from guardrails.detectors.secrets.values import Value, sureness
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ LONGEST = 512
 
 ENTITIES = {"password": "PASSWORD", "token": "SECRET"}
 
-_STEM = re.compile(f"(?i){STEMS}")
+_STEM = f"(?i){STEMS}"
 _REST = re.compile(
     r"[\w.\-]{0,40}(?P<after>\\{0,3}[\"'`]|[\"']?\])?(?P<separator>\s{0,3}(?:=>|:=|===?|[:=])|>|\s{1,3}(?:is|ist|est|es|è)\b:?"
     r"|：|=%22|\s)(?P<space>\s{0,8})(?P<quote>\\{0,3}[\"'`]|%22)?",
@@ -41,8 +42,8 @@ _NAME = re.compile(r"[\w.\-$]*\Z")
 def assignments(text: str) -> Iterator[Match]:
     """Every value that follows the name of a secret. One value has one name, the nearest."""
     seen = set()
-    for stem in _STEM.finditer(text):
-        rest = _REST.match(text, stem.end())
+    for stem in places(_STEM, text):
+        rest = _REST.match(text, stem[1])
         if rest and rest.end() not in seen:
             seen.add(rest.end())
             match = _assigned(text, stem, rest)
@@ -50,12 +51,12 @@ def assignments(text: str) -> Iterator[Match]:
                 yield match
 
 
-def _assigned(text: str, stem: re.Match[str], rest: re.Match[str]) -> Match | None:
-    before = text[max(0, stem.start() - names.LONGEST) : stem.start()]
+def _assigned(text: str, stem: tuple[int, int], rest: re.Match[str]) -> Match | None:
+    before = text[max(0, stem[0] - names.LONGEST) : stem[0]]
     left = _NAME.search(before)
     name = (
         (left.group() if left else "")
-        + text[stem.start() : rest.start()]
+        + text[stem[0] : rest.start()]
         + rest.group().split(rest["separator"])[0]
     )
     kind = kind_of(name.strip("\"'`]\\"))
@@ -121,8 +122,8 @@ def open_from(text: str) -> int:
     length = len(text)
     line = text.rfind("\n", max(0, length - LONGEST - names.LONGEST)) + 1
     begin = max(line, length - LONGEST - 2 * names.LONGEST, 0)
-    for stem in _STEM.finditer(text, begin):
-        rest = _REST.match(text, stem.end())
+    for _, end in places(_STEM, text[begin:]):
+        rest = _REST.match(text, begin + end)
         if (
             rest
             and rest["quote"]

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from guardrails.detectors.entropy import LABEL, is_hex, is_identifier, is_labelled_digest, is_random
 from guardrails.detectors.matches import Match
 from guardrails.detectors.normalise import REACH, is_plain, normalised
 from guardrails.detectors.secrets import assignments, blocks, places, tokens
 from guardrails.detectors.secrets.names import STEMS
+from guardrails.detectors.secrets.scanning import literals
 from guardrails.errors import Ambiguous
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import Any
 
 ENTITIES = frozenset({"API_KEY", "AUTHORIZATION", "HIGH_ENTROPY", "JWT", "PASSWORD", "PRIVATE_KEY", "SECRET"})
@@ -75,7 +75,8 @@ class SecretDetector:
         return offset
 
     def _found(self, text: str) -> set[Match]:
-        if self.threshold > _DOUBT and not _gate()(readable(text)):
+        readable(text)
+        if self.threshold > _DOUBT and not literals(_GATE).search(text):
             return set()
         return {match for rule in self._rules for match in rule(text)}
 
@@ -123,19 +124,11 @@ def readable(text: str) -> str:
     return text
 
 
-@lru_cache(maxsize=1)
-def _gate() -> Callable[[str], Any]:
-    """Whether any rule could match: one pass of RE2 over literals only, so its automaton stays small."""
-    import re2
-
-    literals = "|".join(sorted({re.escape(form.literal) for form in tokens.FORMATS}))
-    named = rf"(?i:{STEMS}|basic|bearer|negotiate|-u |--user)"
-    rest = r"://[^\s/:@]*:|eyJ|-----BEGIN |Private-Lines|\"(?:d|p|q|dp|dq|qi|k)\\?\""
-    options = re2.Options()
-    options.log_errors = False
-    options.never_capture = True
-    search: Callable[[str], Any] = re2.compile(f"{literals}|{named}|{rest}", options).search
-    return search
+_GATE = "|".join(
+    (tokens.LITERALS, rf"(?i:{STEMS}|basic|bearer|negotiate|-u |--user)",
+     r"://[^\s/:@]*:|eyJ|-----BEGIN |Private-Lines|\"(?:d|p|q|dp|dq|qi|k)\\?\"")
+)  # fmt: skip
+"""What stands in every text in which any rule could match."""
 
 
 def _random(text: str) -> list[Match]:

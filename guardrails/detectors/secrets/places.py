@@ -11,6 +11,7 @@ from json import loads
 from guardrails.detectors.entropy import entropy
 from guardrails.detectors.matches import Match
 from guardrails.detectors.secrets.checks import decoded64, is_made_up
+from guardrails.detectors.secrets.scanning import places
 from guardrails.detectors.secrets.values import Value, sureness
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ _LOGIN_IN_URL = re.compile(r"://[^\s/:@\"'<>?#]{0,80}:([^\s/\"'<>]{1,200})@[A-Za
 _HEADER = re.compile(
     r"(?i)\b(basic|bearer|token|negotiate|apikey)[ \t]{1,3}([A-Za-z0-9._~+/\-]{8,4000}={0,2})"
 )
+_SCHEMES = r"(?i)\b(?:basic|bearer|token|negotiate|apikey)[ \t]"
 _AUTHORIZATION = re.compile(
     r"(?i)authorization[\"']?\s{0,3}[:=]\s{0,3}\\{0,2}[\"']?(?:aws4-|[a-z]+[ \t]{1,3})?([A-Za-z0-9._~+/\-]{16,4000}={0,2})"
 )
@@ -53,13 +55,17 @@ def url_passwords(text: str) -> Iterator[Match]:
 
 def headers(text: str) -> Iterator[Match]:
     """Credentials of HTTP: `Bearer ...`, `Basic ...`, and what stands in `Authorization`."""
-    for found in _HEADER.finditer(text):
+    for at, _ in places(_SCHEMES, text):
+        found = _HEADER.match(text, at)
+        if not found:
+            continue
         credentials = found[2].rstrip(".")
         if _are_credentials(found[1].lower(), credentials):
             start = found.start(2)
             yield Match(start, start + len(credentials), "AUTHORIZATION", 0.9, f"a `{found[1]}` credential")
-    for found in _AUTHORIZATION.finditer(text):
-        if _are_credentials("bearer", found[1]):
+    for at, _ in places("(?i)authorization", text):
+        found = _AUTHORIZATION.match(text, at)
+        if found and _are_credentials("bearer", found[1]):
             yield Match(*found.span(1), "AUTHORIZATION", 0.8, "the value of an `Authorization` header")
 
 

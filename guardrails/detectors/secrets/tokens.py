@@ -6,11 +6,13 @@ is anchored there and bounded, and begins and ends where no letter or digit goes
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from guardrails.detectors.matches import Match
 from guardrails.detectors.secrets.checks import CHECKS, is_made_up
 from guardrails.detectors.secrets.formats import ROWS
+from guardrails.detectors.secrets.scanning import literals
 from guardrails.model import Value
 
 TYPE_CHECKING = False
@@ -52,8 +54,14 @@ class Format(Value):
 FORMATS = tuple(Format(*row.split(" ", 4)) for row in ROWS.strip().split("\n"))
 
 
+LITERALS = "|".join(sorted({re.escape(form.literal) for form in FORMATS}))
+"""The literals of all formats, as one pattern."""
+
+
 def tokens(text: str) -> Iterator[Match]:
     """Every token of a known format."""
+    if not literals(LITERALS).search(text):
+        return
     for form in FORMATS:
         at = text.find(form.literal)
         while at >= 0:
@@ -98,8 +106,6 @@ def anchored(pattern: str) -> Callable[[str], int]:
 
     tree = parse(pattern)
     if is_linear(tree):
-        import re
-
         match = re.compile(as_re(tree), re.ASCII).match
     else:
         import re2
