@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from guardrails.runtime.program import Program
 
-FORMAT = 3
+FORMAT = 4
 """Changes with the shape of what is stored."""
 
 MAX_UNITS = 2_000
@@ -259,7 +259,7 @@ def _identity() -> tuple[object, ...]:
 def _engine() -> str:
     here = os.path.dirname(os.path.abspath(__file__))
     found = []
-    for part in ("", "language", "runtime", "canonical", "patterns"):
+    for part in ("", "language", "runtime", "stores", "canonical", "patterns"):
         with os.scandir(os.path.join(here, part)) as entries:
             files = [entry for entry in entries if entry.name.endswith(".py")]
         for entry in files:

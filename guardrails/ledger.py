@@ -229,6 +229,13 @@ class Ledger:
         except Unavailable:
             return
 
+    def save_tokens(self) -> None:
+        """Write down the tokens that a stream made. Raises `Unavailable` without the store, or when another
+        worker was faster: what was made is then not known to anybody."""
+        tokens = self.accounts.tokens
+        if tokens is not None and not driven(tokens.save(self.clock.now()), self.state.store):
+            raise Unavailable("another worker made a token at the same time")
+
     # --- usage ---------------------------------------------------------------------------------
 
     def report(self, usage: Usage) -> Decision:

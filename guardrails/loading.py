@@ -279,7 +279,7 @@ def _default_effect(default: Fallback) -> tuple[object, ...]:
     place = (span.file, span.line, span.column, span.end_line, span.end_column)
     return (
         default.policy, None, "default", default.because, place, default.verdict.outcome.value,
-        default.verdict.grants, False, _people(ask) if ask else None, None, None, False, (),
+        default.verdict.grants, False, _people(ask) if ask else None, None, None, False, (), (),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from guardrails.guard import Guard
     from guardrails.ledger import Ledger
     from guardrails.runtime.usage import Usage
+    from guardrails.streaming import OutputStream
 
 _NOWHERE = Place("<engine>", 0, 0, 0, 0)
 
@@ -156,6 +157,12 @@ class Session:
     def check_output(self, text: str) -> Decision:
         """The decision on a text that leaves for a person or another system."""
         return self._text("output", text)
+
+    def stream_output(self) -> OutputStream:
+        """The check of an output that leaves in pieces; see `guardrails.streaming`."""
+        from guardrails.streaming import OutputStream
+
+        return OutputStream(self)
 
     def _text(self, point: str, text: str) -> Decision:
         refused = self._before()

@@ -39,6 +39,7 @@ from guardrails.language.checker import Lowering, parts_of
 from guardrails.language.emission import BOUND, Emission, argument, at, call, holds_canonical, literal
 from guardrails.language.meter_data import described_meter, is_gate, meter_data
 from guardrails.language.metering import points_of
+from guardrails.language.watching import watched_by
 
 UNIT_POINTS = ("call", "result", "input", "output", "usage")
 """Where there are units. `usage` is what a host reports of tokens, cost and time, with the tool if it was one."""
@@ -321,6 +322,7 @@ def effect_of(lowered: Lowered, step: Step | None) -> tuple[object, ...]:
             for node in core.walk(part)
         ),
         tuple(_bounds(lowered)),
+        watched_by(lowered),
     )
 
 

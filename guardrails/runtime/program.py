@@ -32,11 +32,12 @@ class Effect:
 
     __slots__ = (
         "applied", "ask", "because", "bounds", "change", "duty", "grants", "keyword", "outcome", "reads_args", "shadow",
+        "watch",
     )  # fmt: skip
 
     def __init__(self, data: tuple[Any, ...]) -> None:
         policy, label, self.keyword, self.because, place, outcome, self.grants, self.shadow = data[:8]
-        self.ask, self.duty, self.change, self.reads_args, self.bounds = data[8:]
+        self.ask, self.duty, self.change, self.reads_args, self.bounds, self.watch = data[8:]
         self.outcome = Outcome(outcome) if outcome else None
         self.applied = Applied(
             self.keyword, self.outcome, policy=policy, label=label, message=self.because, place=Place(*place)
