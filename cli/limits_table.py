@@ -37,7 +37,7 @@ def table(states: Iterable[LimitState | BreakerState], width: int, *, color: boo
     """The lines of the table."""
     found = tuple(states)
     rows = [Row(HEAD, color=FAINT), *_rows(found)]
-    if _least(rows) > width:
+    if sum(_sizes(rows, 0, squeezed=(2,))) + len(GAP) * (len(HEAD) - 1) > width:
         rows = [Row(HEAD, color=FAINT), *_rows(found, brief=True)]
     sizes = _sizes(rows, width)
     return "".join(_line(row, sizes, color=color).rstrip() + "\n" for row in rows)
@@ -49,7 +49,8 @@ def _rows(states: Iterable[LimitState | BreakerState], *, brief: bool = False) -
         found = sorted(group, key=_fullness, reverse=True)
         yield from (_row(state, brief=brief) for state in found[:MOST])
         if len(found) > MOST:
-            yield Row((name, f"and {len(found) - MOST:,} more, less full", "", "", "", ""), color=FAINT)
+            more = f"and {len(found) - MOST:,} more" + ("" if brief else ", less full")
+            yield Row((name, more, "", "", "", ""), color=FAINT)
 
 
 def _fullness(state: Any) -> float:
@@ -73,20 +74,23 @@ def _row(state: LimitState | BreakerState, *, brief: bool) -> Row:
     held = "" if brief or not state.reserved else f" ({_amount(state, state.reserved)} not settled)"
     per = state.per.partition(" in ")[0] if brief else state.per
     return Row(
-        (name, _counted_for(state, brief=brief), "", _used(state) + held, per, _room(state)), share, shade
+        (name, _counted_for(state, brief=brief), "", _used(state) + held, per, _room(state, brief=brief)),
+        share,
+        shade,
     )
 
 
 def _breaker_row(state: BreakerState, name: str, counted_for: str) -> Row:
     shade = {"closed": GREEN, "half open": YELLOW, "open": RED}.get(state.state, "")
     failures = f"{state.failures} of {state.outcomes} failed" if state.outcomes else ""
-    wait = "" if state.retry_in is None else f"a trial call in {span_of(state.retry_in)}"
+    failures = failures if state.state else "not listed"
+    wait = "" if state.retry_in is None else f"trial in {span_of(state.retry_in)}"
     return Row((name, counted_for, state.state, failures, "", wait), color=shade)
 
 
 def _counted_for(state: LimitState | BreakerState, *, brief: bool) -> str:
     session = getattr(state, "session", None)
-    parts = [f"session {session}"] if session is not None else []
+    parts = [] if session is None else [session if brief else f"session {session}"]
     if not parts and getattr(state, "per", "") == "session" and not state.by:
         parts = ["each session"]
     if state.by and not state.values:
@@ -96,9 +100,10 @@ def _counted_for(state: LimitState | BreakerState, *, brief: bool) -> str:
 
 
 def _used(state: LimitState) -> str:
-    limit = "what the event says" if state.limit is None else _amount(state, state.limit)
     unit = state.unit and f" {state.unit}"
-    return f"{_amount(state, state.used)} of {limit}{unit}"
+    if state.limit is None:
+        return f"{_amount(state, state.used)}{unit}, limit varies"
+    return f"{_amount(state, state.used)} of {_amount(state, state.limit)}{unit}"
 
 
 def _amount(state: LimitState, amount: Any) -> str:
@@ -110,10 +115,12 @@ def _amount(state: LimitState, amount: Any) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _room(state: LimitState) -> str:
+def _room(state: LimitState, *, brief: bool) -> str:
     full = "full" if state.is_full else ""
     if state.room_in is None:
         return full
+    if full and brief:
+        return f"room in {span_of(state.room_in)}"
     return ", ".join(
         [full, f"room in {span_of(state.room_in)}"] if full else [f"anew in {span_of(state.room_in)}"]
     )
@@ -122,21 +129,16 @@ def _room(state: LimitState) -> str:
 # --- layout ------------------------------------------------------------------------------------
 
 
-def _least(rows: Sequence[Row]) -> int:
-    """The narrowest that these lines can be."""
-    return sum(_sizes(rows, 0)) + len(GAP) * (len(HEAD) - 1)
-
-
-def _sizes(rows: Sequence[Row], width: int) -> list[int]:
+def _sizes(rows: Sequence[Row], width: int, squeezed: Sequence[int] = (2, 1, 0)) -> list[int]:
     """The width of each column: what is too wide is taken from the bars first, then from the `for` and the
     names; the rest is what the table is for, and stays whole."""
     sizes = [max(len(row.cells[column]) for row in rows) for column in range(len(HEAD))]
-    least = max(SHORTEST_BAR, sizes[2])
+    smallest = (*NARROWEST, max(SHORTEST_BAR, sizes[2]))
     sizes[2] = max(LONGEST_BAR, sizes[2])
-    for column, smallest in ((2, least), (1, NARROWEST[1]), (0, NARROWEST[0])):
+    for column in squeezed:
         over = sum(sizes) + len(GAP) * (len(sizes) - 1) - width
         if over > 0:
-            sizes[column] = max(min(smallest, sizes[column]), sizes[column] - over)
+            sizes[column] = max(min(smallest[column], sizes[column]), sizes[column] - over)
     return sizes
 
 

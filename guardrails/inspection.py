@@ -182,14 +182,12 @@ class _Look:
         used, reserved = (_short(level.used), _short(level.reserved)) if level else (0, 0)
         room = None
         if level and window is not SESSION:
-            room = self.room_in(
-                Demand(key.name, 0, limit or 0, window, meter.decimals, left=True), used, limit
-            )
+            room = self.room_in(_probe(meter, key, window, limit), used, limit)
         return LimitState(meter, key, window, limit, (used, reserved, room))
 
     def room_in(self, asked: Demand, used: Exact, limit: Exact | None) -> float | None:
         """Seconds until there is room again. Only a refusal of the store knows it for a window that slides, so
-        a full one is asked whether something is left, which charges nothing."""
+        a full one is asked for a little more."""
         bounds = getattr(asked.window, "bounds", None)
         if bounds:
             return float(bounds(self.now)[1] - self.now) / SECOND
@@ -214,6 +212,13 @@ class _Look:
     def gauged(self, meter: Described, key: Key) -> BreakerState:
         gate = Gate(key.name, tuple(meter.openings), meter.retry_after)
         return BreakerState(meter, key, self.store.gauges([gate], now=self.now)[0])
+
+
+def _probe(meter: Described, key: Key, window: Window, limit: Exact | None) -> Demand:
+    """What a full counter refuses: one more member, or nothing while something has to be left."""
+    if meter.measure.startswith("distinct"):
+        return Demand(key.name, 1, limit or 0, window, meter.decimals, member=SEPARATOR)
+    return Demand(key.name, 0, limit or 0, window, meter.decimals, left=True)
 
 
 def _short(amount: Exact) -> Exact:

@@ -14,7 +14,9 @@ __all__ = ["pay"]
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
-@pytest.mark.parametrize("scope", [None, "all", "tool:pay", "tool:p*", "principal:ana", "session:s1", "agent:scout"])
+@pytest.mark.parametrize(
+    "scope", [None, "all", "tool:pay", "tool:p*", "principal:ana", "session:s1", "agent:scout"]
+)
 def test_a_halt_stops_the_next_check_until_it_is_lifted(pay: Pay, scope: str | None) -> None:
     words = ("--agent", '{"id": "scout"}', "--session", "s1")
     given = [scope] if scope else []
@@ -108,7 +110,9 @@ def test_a_wrong_command_is_a_usage_error(pay: Pay, words: tuple[str, ...], mess
 
 
 @pytest.mark.parametrize(
-    "words", [("halt", "--why", "x"), ("resume",), ("halts",), ("limits", "pay.guard")], ids=lambda words: words[0]
+    "words",
+    [("halt", "--why", "x"), ("resume",), ("halts",), ("limits", "pay.guard")],
+    ids=lambda words: words[0],
 )
 def test_a_store_that_does_not_answer_is_an_error(pay: Pay, words: tuple[str, ...]) -> None:
     result = pay.guard(*words, "--store", "redis://ana:secret@127.0.0.1:1")
