@@ -112,7 +112,7 @@ def _until(line: str, quote: str) -> str | None:
 
 def _before_next(run: str) -> str:
     """The part of a run of characters that ends where the next assignment begins."""
-    following = _NEXT.search(run)
+    following = _NEXT.search(run) if "=" in run or ":" in run else None
     run = run[: following.start()] if following else run
     return run.rstrip(".:!?;)]}|") if len(run) > 8 else run.rstrip(";)]}")
 
