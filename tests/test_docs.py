@@ -48,7 +48,8 @@ def _loaded(policy: Block, folder: Path) -> Guard:
     tools = [other.text for other in _above(policy, "json") if other.info == "tools"]
     files = {
         other.info.removeprefix("file "): other.text
-        for other in _above(policy, "guard")
+        for kind in ("guard", "json")
+        for other in _above(policy, kind)
         if other.info.startswith("file ")
     }
     if not files:

@@ -21,7 +21,7 @@ from guardrails.language.scope import Scope
 Spec: TypeAlias = tuple[object, ...]
 
 FUNCTIONS = frozenset({"pii", "secrets", "injection"})
-OPTIONS = ("threshold", "language", "allow")
+OPTIONS = ("threshold", "language", "ignore")
 DETECTORS = ("pii", "secrets")
 """What is built in and can be redacted."""
 
@@ -80,11 +80,11 @@ def _pii(
     if None in names:
         return None
     chosen = tuple(sorted({str(name) for name in names})) or None
-    return ("pii", chosen, options["threshold"], options["language"], options["allow"])
+    return ("pii", chosen, options["threshold"], options["language"], options["ignore"])
 
 
 def _options(typer: Typer, named: tuple[tuple[str, syntax.Expr], ...], scope: Scope) -> dict[str, Any] | None:
-    found: dict[str, Any] = {"threshold": None, "language": "en", "allow": ()}
+    found: dict[str, Any] = {"threshold": None, "language": "en", "ignore": ()}
     for name, node in named:
         if name not in OPTIONS:
             help = did_you_mean(name, OPTIONS) or f"`pii` takes {', '.join(OPTIONS)}"
@@ -117,10 +117,10 @@ def _texts(value: core.Const) -> object:
     return tuple(sorted(items))
 
 
-_READ = {"threshold": _threshold, "language": _text, "allow": _texts}
+_READ = {"threshold": _threshold, "language": _text, "ignore": _texts}
 _EXPECTED = {
     "threshold": "a constant from 0 to 1", "language": 'the code of a language, such as `"en"`',
-    "allow": "a set of texts that are no personal data",
+    "ignore": "a set of texts that are no personal data",
 }  # fmt: skip
 
 
