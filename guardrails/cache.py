@@ -175,11 +175,14 @@ def compile_ahead(program: Program) -> None:
 def _named_units(program: Program) -> Iterator[tuple[str, str | None]]:
     yield "input", None
     yield "output", None
+    has_budget = any(meter[0] == "budget" for meter in program.head["meters"])
+    if has_budget:
+        yield "usage", None
     for tool in sorted(program.head["tools"]):
         yield "call", tool
         yield "result", tool
-    if program.head["meters"]:
-        yield "usage", None
+        if has_budget:
+            yield "usage", tool
 
 
 def _prune(base: str) -> None:

@@ -68,6 +68,19 @@ def test_nothing_is_compiled_for_a_tool_that_is_named(folder: Path) -> None:
     assert outcome(program, "unknown", {}) == "deny"
 
 
+def test_what_is_counted_is_in_the_cache(folder: Path) -> None:
+    Path("p.guard").write_text(
+        "policy p\non call pay { allow\n few: limit 1 per 1d }\non session { spent: budget tokens 5 }\n"
+    )
+    save()
+    guard = Guard(cached())
+    Path("p.guard").unlink()
+    call = {"type": "call", "tool": "pay", "args": {}, "session": "s"}
+    usage = {"type": "usage", "input_tokens": 5, "session": "s"}
+    assert [guard.decide(event).outcome.value for event in (call, call, usage)] == ["allow", "deny", "deny"]
+    assert [state.name for state in guard.limits()] == ["p.few", "p.spent"]
+
+
 def test_a_policy_that_changed_meanwhile_is_not_mixed_in(folder: Path) -> None:
     save()
     program = cached()

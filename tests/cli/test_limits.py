@@ -102,7 +102,7 @@ def test_a_full_limit_says_when_there_is_room(busy: Guard) -> None:
 
 
 def test_a_full_count_of_different_ones_says_it_too(busy: Guard) -> None:
-    session = busy.session(principal={"id": "ana", "quota": 9})
+    session = busy.session(principal={"id": "cyd", "quota": 9})
     assert isinstance(busy.clock, FrozenClock)
     busy.clock.advance(60_000_000)
     assert session.check_call("mail", {"to": "d", "team": "blue"}).allowed

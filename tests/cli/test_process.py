@@ -77,22 +77,36 @@ HEAVY = (
 def test_a_warm_check_imports_nothing_heavy(guard: Command, tmp_path: Path) -> None:
     """What makes `guard check` start fast: a decision by a cached program needs none of these. The packages
     are laid out as they are when installed, without what an editable install adds to every start."""
+    words = ["check", "p.guard", "--call", "issue_refund", "--principal", ANA]
+    cold, warm = imported(tmp_path, [*words, "--args", '{"customer_id": "c1", "amount": 40}'])
+    assert cold[0] == warm[0] == "0"
+    assert "lark" in cold
+    assert not {name for name in HEAVY if name in warm}
+
+
+def test_a_warm_check_that_counts_imports_little_more(guard: Command, tmp_path: Path) -> None:
+    """The store adds SQLite; `json` and `re` come with how a call's result is found again."""
+    (tmp_path / "c.guard").write_text("policy c\non call pay { allow; few: limit 3 per 1d by args.to }\n")
+    cold, warm = imported(
+        tmp_path, ["check", "c.guard", "--call", "pay", "--args", '{"to": "a"}', "--session", "s"]
+    )
+    assert cold[0] == warm[0] == "0"
+    assert not {name for name in HEAVY if name in warm} - {"json", "re"}
+    assert not {name for name in ("urllib.parse", "decimal", "redis", "uuid", "tomllib") if name in warm}
+
+
+def imported(tmp_path: Path, words: list[str]) -> tuple[list[str], list[str]]:
+    """The exit code and the modules of a command, the first time and with a warm cache."""
     root = Path(__file__).parents[2]
     (tmp_path / "site" / "guardrails").mkdir(parents=True)
     for source in [*(root / "guardrails").iterdir(), root / "cli"]:
         (tmp_path / "site" / "guardrails" / source.name).symlink_to(source)
-    words = ["check", "p.guard", "--call", "issue_refund", "--principal", ANA]
-    words += ["--args", '{"customer_id": "c1", "amount": 40}']
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})\n"
         f"from guardrails.cli import main\ncode = main({words!r})\n"
         "print(code, *sorted(sys.modules))\n"
     )
-    cold = run_python("-c", program)
-    warm = run_python("-I", "-S", "-c", program)
-    assert cold[0] == warm[0] == "0"
-    assert "lark" in cold
-    assert not {name for name in HEAVY if name in warm}
+    return run_python("-c", program), run_python("-I", "-S", "-c", program)
 
 
 def run_python(*words: str) -> list[str]:
