@@ -105,12 +105,6 @@ def _speed() -> str:
         Contender("injection, clean prose", lambda text, _: injection.score(text), [(CLEAN[:1000], None)]),
         Contender("injection, one attempt", lambda text, _: injection.score(text), [(HOSTILE, None)]),
     ]
-    if importlib.util.find_spec("detect_secrets"):
-        finds = _detect_secrets()
-        contenders += [
-            Contender("detect-secrets, clean prose", lambda text, _: finds(text), [(CLEAN[:1000], None)]),
-            Contender("detect-secrets, twenty assignments", lambda text, _: finds(text), [(DIRTY, None)]),
-        ]
     compare(contenders)
     rows = [f"| {each.name} | {each.cost * 1e6:,.0f} |" for each in contenders]
     return "\n".join(["| 1,000 characters | µs |", "|---|---|", *rows])
