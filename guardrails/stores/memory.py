@@ -293,10 +293,10 @@ def _undo(hold: Hold, charges: Sequence[Charge]) -> None:
 
 def _stands(hold: Hold, now: int) -> bool:
     """Whether what was granted is there in full."""
-    for charge in hold.charges:
-        charge[0].advance(now)
     if hold.state != OPEN:
         return hold.state == COMMITTED
+    for charge in hold.charges:
+        charge[0].advance(now)
     if not hold.charges:
         return hold.stays or now < hold.deadline
     return all(map(is_held, hold.charges))

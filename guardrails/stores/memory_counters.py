@@ -301,5 +301,5 @@ def _settle_member(charge: Charge, final: int | None) -> None:
             give_back(charge)
         else:
             counter.members.settle(demand.member or "", entry[0])
-    elif final != 0 and not hold.stays:
+    elif final != 0 and not (hold.stays and hold.state == OPEN):
         counter.join(demand, settled=True)

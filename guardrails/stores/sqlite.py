@@ -183,7 +183,6 @@ def _answered(ledger: Ledger, request: str, demands: Sequence[Demand], now: int)
         return None
     if asked != signature(demands):
         raise RequestReused(request)
-    found.advance(now)
     if found.stands(now):
         return granted_units(str(found.number), found.fills, demands)
     if found.state == OPEN:

@@ -61,9 +61,10 @@ class Reservation:
             self.ledger.numbered(charge.counter).advance(now)
 
     def stands(self, now: int) -> bool:
-        """Whether what was granted is there in full; to be asked once its counters are up to date."""
+        """Whether what was granted is there in full."""
         if self.state != OPEN:
             return bool(self.state == COMMITTED)
+        self.advance(now)
         if not self._charges:
             return self.stays or bool(now < self.deadline)
         return all(charge.is_held(self.ledger.connection) for charge in self._charges)

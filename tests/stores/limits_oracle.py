@@ -60,7 +60,7 @@ class Limits:
         if name is None or self.holds[name].deadline + HOUR <= now:
             return None
         hold = self.holds[name]
-        for charge in hold.charges:
+        for charge in hold.charges if hold.state == "open" else ():
             self.see(charge.counter, now)
         open_still = all(c.held for c in hold.charges) if hold.charges else hold.stays or now < hold.deadline
         if hold.state == "committed" or (hold.state == "open" and open_still):
@@ -136,6 +136,8 @@ class Limits:
             charge.held, charge.there = held, was_there
         if mark is None:
             del self.high[counter]
+        else:
+            self.high[counter] = mark
         return used, reserved
 
     def wait(self, at: int, demands: list[Demand]) -> int | None:

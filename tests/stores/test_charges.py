@@ -106,6 +106,16 @@ def test_a_member_whose_reservation_ran_out_is_forgotten(store: Store) -> None:
     assert used(store, ana, NOW + TTL) == 2
 
 
+def test_a_member_that_was_given_back_counts_when_its_call_is_committed_after_all(store: Store) -> None:
+    for ttl, key in ((TTL, "to"), (None, "cc")):
+        demand = Demand(key, 1, 1, member="ana")
+        held = granted(store.reserve([demand], now=NOW, ttl=ttl)).reservation
+        store.release(held, now=NOW)
+        assert amounts(store, demand) == (0, 0)
+        assert store.commit(held, now=NOW)
+        assert amounts(store, demand) == (1, 0)
+
+
 def test_a_member_that_was_not_used_is_given_back(store: Store) -> None:
     demand = Demand("to", 1, 1, member="ana")
     held = granted(store.reserve([demand], now=NOW, ttl=TTL)).reservation
