@@ -30,6 +30,7 @@ class Terminal:
         self.environment = os.environ | {
             "PATH": tools + os.pathsep + os.environ["PATH"],
             "GUARD_CACHE": str(cache or folder / "cache"),
+            "XDG_STATE_HOME": str(folder / "state"),
             "NO_COLOR": "1",
         }
 
