@@ -11,13 +11,13 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from detectors import pii_stock
-from detectors.pii_corpus import LOOKALIKES, PROSE, RECORDS, Labelled, filled, held_out, lines, texts
+from detectors.pii_corpus import LOOKALIKES, PROSE, RECORDS, WORST, Labelled, filled, held_out, lines, texts
 
 from guardrails.detectors.entities import DEFAULT
 from guardrails.detectors.pii import PiiDetector
@@ -130,19 +130,9 @@ def growth() -> str:
 
 
 def _once(detector: PiiDetector, text: str) -> float:
-    begin = perf_counter()
+    begin = process_time()
     detector.find(text)
-    return (perf_counter() - begin) * 1000
-
-
-WORST = {
-    "`a.`": "a.", "`@`": "@", "`a@`": "a@", "`a@a.`": "a@a.", "letters": "a", "digits": "1", "digits and spaces": "1 ",
-    "`+1 `": "+1 ", "groups of four": "4111 ", "`://`": "://", "`http://a`": "http://a", "`:`": ":", "`ab:`": "ab:",
-    "`1.`": "1.", "`DE89 `": "DE89 ", "IBAN heads": "DE89", "`1-`": "1-", "`1/1/`": "1/1/", "`%40`": "%40",
-    "zero width": "\u200b", "`bc1q`": "bc1q", "`A1`": "A1",
-    "hexadecimal": "0123456789abcdef", "Cyrillic lookalikes": "аbс", "`(212) `": "(212) ",
-    "dashed hexadecimal": "12345678-1234-", "cards": "4111111111111111 ", "e-mail addresses": "a@b.com ",
-}  # fmt: skip
+    return (process_time() - begin) * 1000
 
 
 if __name__ == "__main__":

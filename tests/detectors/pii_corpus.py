@@ -121,6 +121,16 @@ Version history: <version>, <version>, <version>.
 """
 """Wording that was written after the rules and is not used to improve them."""
 
+WORST = {
+    "`a.`": "a.", "`@`": "@", "`a@`": "a@", "`a@a.`": "a@a.", "letters": "a", "digits": "1", "digits and spaces": "1 ",
+    "`+1 `": "+1 ", "groups of four": "4111 ", "`://`": "://", "`http://a`": "http://a", "`:`": ":", "`ab:`": "ab:",
+    "`1.`": "1.", "`DE89 `": "DE89 ", "IBAN heads": "DE89", "`1-`": "1-", "`1/1/`": "1/1/", "`%40`": "%40",
+    "zero width": "\u200b", "`bc1q`": "bc1q", "`A1`": "A1",
+    "hexadecimal": "0123456789abcdef", "Cyrillic lookalikes": "аbс", "`(212) `": "(212) ",
+    "dashed hexadecimal": "12345678-1234-", "cards": "4111111111111111 ", "e-mail addresses": "a@b.com ",
+}  # fmt: skip
+"""Units that long texts are made of, each to be hard on some recogniser."""
+
 _SLOT = re.compile(r"<([a-z0-9_]+)>")
 
 

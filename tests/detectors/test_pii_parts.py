@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from random import Random
+from time import process_time
 
 import pytest
 
 from detectors import pii_values as values
-from detectors.pii_corpus import texts
+from detectors.pii_corpus import WORST, texts
 from guardrails.detectors import prefilter, validators
 from guardrails.detectors.entities import DEFAULT
 from guardrails.detectors.normalise import normalised
@@ -114,3 +115,16 @@ def test_any_text_can_be_judged() -> None:
             for _ in range(60)
         )
         assert all(0 <= m.start < m.end <= len(text) for m in detector.find(text))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("unit", WORST.values(), ids=WORST.keys())
+def test_twice_the_text_costs_about_twice_the_work(unit: str) -> None:
+    once, twice = (_work((unit * (size // len(unit) + 1))[:size]) for size in (1_000_000, 2_000_000))
+    assert twice < 3 * once + 0.5
+
+
+def _work(text: str) -> float:
+    begin = process_time()
+    PiiDetector().find(text)
+    return process_time() - begin

@@ -22,6 +22,7 @@ LONGEST_LOCAL = 128
 _LONGEST_HOST = 253
 
 _LOCAL_BACKWARDS = re.compile(rf"[\w.+%'~\-]{{1,{LONGEST_LOCAL}}}")
+_AT = re.compile(r"@(?=[\w\[])")
 _LABEL = r"[^\W_](?:[\w\-]{0,61}[^\W_])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{1,9}}")
 _LITERAL = re.compile(r"\[(?:IPv6:)?[0-9A-Fa-f.:]{2,45}\]")
@@ -58,17 +59,15 @@ _MAC = re.compile(
 
 def emails(text: str) -> Iterator[Candidate]:
     """What stands around each `@`, if the right side can be the name of a host."""
-    at = text.find("@")
-    while at >= 0:
-        found = _email_at(text, at)
+    for mark in _AT.finditer(text):
+        found = _email_at(text, mark.start())
         if found:
             yield found
-        at = text.find("@", at + 1)
 
 
 def _email_at(text: str, at: int) -> Candidate | None:
     before = text[max(0, at - LONGEST_LOCAL) : at]
-    local = _LOCAL_BACKWARDS.match(before[::-1])
+    local = None if before[-1:] in ("", "@", " ") else _LOCAL_BACKWARDS.match(before[::-1])
     if local is None:
         return None
     name = before[len(before) - local.end() :].lstrip(".+%'~-")

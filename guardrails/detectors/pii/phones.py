@@ -119,10 +119,23 @@ def _is_known_somewhere(number: str) -> bool:
 def _is_known(number: str, region: str | None) -> bool:
     import phonenumbers
 
+    if region is None and _is_known_at_once(number[1:]):
+        return True
     try:
         return bool(phonenumbers.is_valid_number(phonenumbers.parse(number, region)))
     except phonenumbers.NumberParseException:
         return False
+
+
+def _is_known_at_once(digits: str) -> bool:
+    """Whether a number of digits only, its country code first, is valid as it stands: no reading, no trunk zero."""
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneNumber, is_valid_number
+
+    for length in (1, 2, 3):
+        country, rest = digits[:length], digits[length:]
+        if int(country) in COUNTRY_CODE_TO_REGION_CODE and rest and rest[0] != "0":
+            return bool(is_valid_number(PhoneNumber(country_code=int(country), national_number=int(rest))))
+    return False
 
 
 def _is_possible(number: str) -> bool:
