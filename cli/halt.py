@@ -62,7 +62,7 @@ def command(scope: str, who: str | None, why: str, lasting: str | None, store: s
     if form == "json":
         click.echo(write_json({"store": shown(url), "halt": halt_as_json(halt)}))
     else:
-        click.echo(f"halted {halt_in_words(halt)}\nin {shown(url)}; `guard resume {scope}` lets it go on")
+        click.echo(f"halted {halt_in_words(halt)} (in {shown(url)})")
     return exits.ALLOW
 
 
