@@ -33,11 +33,10 @@ LEFT = 4096
 _NEAR = 256
 SENTENCE = re.compile(r"[.!?]\s+(?=[^\s])|\n")
 _WORD = r"[!-$'-/:-\[\]-~À-ÖØ-öø-ɏͰ-ϿЀ-ӿ]"
-_LETTERS = r"[A-Za-zÀ-ÖØ-öø-ɏΑ-ώА-я]{5,}"
-_GOES_ON = "january|february|march|april|august|september|october|november|december|extension"
-_BREAK = re.compile(
-    rf'["<>{{}}]|(?<=[\s"<>{{}}])(?!{_WORD}{{0,96}}(?:{_GOES_ON}))(?={_WORD}{{0,48}}?{_LETTERS}){_WORD}{{5,96}}\s',
-    re.IGNORECASE,
+_BREAK = re.compile(rf'["<>{{}}]|(?<=[\s"<>{{}}]){_WORD}{{5,96}}\s')
+_LETTERS = re.compile("[A-Za-zÀ-ÖØ-öø-ɏΑ-ώА-я]{5}")
+_GOES_ON = re.compile(
+    "january|february|march|april|august|september|october|november|december|extension", re.IGNORECASE
 )
 
 
@@ -52,10 +51,15 @@ def settled(text: str, find: Callable[[str], list[Match]]) -> int:
 
 def last_break(text: str, start: int) -> int:
     """The last place behind `start` that no match reaches over; 0 if there is none."""
-    place = 0
-    for found in _BREAK.finditer(text, start):
-        place = found.end()
-    return place
+    for found in reversed(list(_BREAK.finditer(text, start))):
+        if len(found.group()) == 1 or _ends(found.group()):
+            return found.end()
+    return 0
+
+
+def _ends(word: str) -> bool:
+    """Whether no number or date goes on behind a word: it is no group of an account, no month, no `extension`."""
+    return _LETTERS.search(word) is not None and _GOES_ON.search(word) is None
 
 
 def _far_back(text: str, find: Callable[[str], list[Match]]) -> int:
