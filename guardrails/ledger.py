@@ -45,6 +45,13 @@ class Ledger:
         self.tracks: bool = before.tracks if before else False
         self.may_block = not self.state.url.startswith("memory:")
 
+    def disown(self) -> None:
+        """This is an event of no session: what counts by session, or asks its past, cannot be known (law L2)."""
+        accounts = self.accounts
+        accounts.session, accounts.tokens = "", None
+        accounts.uses_trace = accounts.uses_age = False
+        self.subject.trace = self.subject.started = self.subject.vault = None
+
     # --- decisions -----------------------------------------------------------------------------
 
     def call(self, tool: str, args: Any, *, call_id: str | None, hold: float | None) -> Decision:

@@ -1,6 +1,7 @@
 """Events as data, for policies that keep count: each is decided in the session that it names.
 
-Takes an event from outside, gives the decision. An event without a session is one of its own.
+Takes an event from outside, gives the decision. Of an event without a session nothing is known that sessions
+are counted and remembered by; a statement that asks for it errs, and so does not loosen (law L2).
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ def decided(guard: Guard, event: Mapping[str, Any], now: int | None) -> Decision
         guard, principal=event.get("principal"), agent=event.get("agent"), id=session_of(event).get("id")
     )
     session.ledger.tracks = True
+    if session_of(event).get("id") is None:
+        session.ledger.disown()
     at = time_of(event)
     moment = at if at is not None else now
     if moment is not None:

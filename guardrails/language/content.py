@@ -156,8 +156,9 @@ def declared(typer: Typer, items: Iterable[syntax.Detector]) -> Mapping[str, Spe
         spec = _own(typer, item)
         if item.name in found or item.name in (*FUNCTIONS, *DETECTORS):
             typer.report("duplicate-name", f"`{item.name}` is declared twice", item.span)
-        elif spec is not None:
-            found[item.name] = spec
+        else:
+            # One that was reported is still declared: what uses it is not wrong as well.
+            found[item.name] = spec or ("own", item.name, "a", None, ())
     return found
 
 

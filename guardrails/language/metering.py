@@ -225,10 +225,16 @@ def _burst(typer: Typer, effect: syntax.Limit, first: Ceiling, scope: Scope) -> 
 
 
 def _decimals(measure: str, kind: t.Type, ceilings: tuple[Ceiling, ...]) -> int:
-    if measure != "sum" or kind in (t.INT, t.DURATION, t.SIZE):
+    if measure != "sum" or kind in (t.DURATION, t.SIZE):
         return 0
     known = [_number(c.limit) for c in ceilings if isinstance(c.limit, core.Const)]
+    if kind == t.INT and all(_is_whole(ceiling.limit) for ceiling in ceilings):
+        return 0
     return decimals_for(max(known, default=Decimal(0)))
+
+
+def _is_whole(limit: core.Core) -> bool:
+    return _number(limit) % 1 == 0 if isinstance(limit, core.Const) else limit.type == t.INT
 
 
 def decimals_for(most: Any) -> int:

@@ -478,6 +478,59 @@ MEANING: Final[dict[str, tuple[str, str]]] = {
         **Prefer.** A last row such as `above: deny because "..."`.
         """,
     ),
+    "unknown-entity": (
+        "G077",
+        """A kind of personal data that no detector knows.
+
+        **What.** `pii` is asked for an entity that neither Guard nor Presidio finds in that language.
+
+        **Why.** Nothing of it would ever be found.
+
+        **Avoid**
+        ```guard
+        on output { redact pii(EMAIL) }
+        ```
+
+        **Prefer**
+        ```guard
+        on output { redact pii(EMAIL_ADDRESS) }
+        ```
+        """,
+    ),
+    "unknown-checksum": (
+        "G078",
+        """A checksum that does not exist.
+
+        **What.** A `detector` names a checksum that is not built in.
+
+        **Why.** What it finds could not be told from other numbers of the same form.
+
+        **Avoid**
+        ```guard
+        detector account = pattern /[0-9]{10}/ checksum lunh
+        on output { redact account }
+        ```
+
+        **Prefer**
+        ```guard
+        detector account = pattern /[0-9]{10}/ checksum luhn
+        on output { redact account }
+        ```
+        """,
+    ),
+    "bad-schema": (
+        "G079",
+        """A file that is no JSON Schema.
+
+        **What.** The file behind `schema` is not JSON, or says something that JSON Schema does not know.
+
+        **Why.** No output could be held against it.
+
+        **Avoid.** `schema "reply.json"`, where the file is an example of a reply.
+
+        **Prefer.** A JSON Schema: `{"type": "object", "required": ["answer"]}`.
+        """,
+    ),
     "counter-lost": (
         "G076",
         """A limit that forgets what it has counted.

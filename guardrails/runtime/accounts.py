@@ -95,6 +95,17 @@ def wanted_by(judged: Judged, session: str, *, shadow: bool = False) -> Wanted:
     return wanted
 
 
+def counted(judged: Judged, session: str) -> Wanted:
+    """What the claims in force want. What cannot be counted, in shadow or not, is an error of what was judged."""
+    wanted = wanted_by(judged, session)
+    failed = wanted.failed
+    if any(judged.unit.meters[claim[0]].shadow for claim in judged.claims or ()):
+        failed = [*failed, *wanted_by(judged, session, shadow=True).failed]
+    if failed:
+        judged.failed = [*(judged.failed or ()), *failed]
+    return wanted
+
+
 class Event:
     """One event on its way through the accounts.
 
@@ -198,25 +209,22 @@ class Accounts:
                 yield from self._catch_up(event.now)
         except Unavailable as error:
             return unrecorded(self.engine, error)
-        judged = self.engine.judge(
-            event.point, event.tool, event.args, event.payload, self.subject, event.now
-        )
+        args, payload = self._revealed(event)
+        judged = self.engine.judge(event.point, event.tool, args, payload, self.subject, event.now)
         if isinstance(judged, Decision):
-            return judged
-        wanted = wanted_by(judged, self.session)
-        plain = self.engine.conclude(judged, failed=wanted.failed)
-        return (
-            plain
-            if plain.outcome >= Outcome.DENY
-            else (yield from self._looked(judged, wanted, event, plain))
-        )
+            return self._finished(event, payload, judged)
+        wanted = counted(judged, self.session)
+        plain = self.engine.conclude(judged)
+        if plain.outcome < Outcome.DENY:
+            plain = yield from self._looked(judged, wanted, event, plain)
+        return self._finished(event, payload, plain)
 
     def _settled(
         self, judged: Judged, event: Event, after: int | None
     ) -> Generator[Request, Any, Decision | None]:
         """The decision, or None when the past has moved on and the event must be judged again."""
-        wanted = wanted_by(judged, self.session)
-        plain = self.engine.conclude(judged, failed=wanted.failed)
+        wanted = counted(judged, self.session)
+        plain = self.engine.conclude(judged)
         if self.tokens is not None:
             try:
                 if not (yield from self.tokens.save(event.now)):
@@ -288,12 +296,21 @@ class Accounts:
             Shut(index, gauge.retry_after) for index, gauge in enumerate(gauges) if gauge.state == "open"
         ]
         used = tuple([each.used for each in fills])
-        full += [
-            Refused(index, None, used)
-            for index, (demand, fill) in enumerate(zip(wanted.demands, fills, strict=True))
-            if fill.used + demand.amount > demand.limit or (demand.left and fill.used >= demand.limit)
-        ]
+        for index, (demand, fill) in enumerate(zip(wanted.demands, fills, strict=True)):
+            is_over = fill.used + demand.amount > demand.limit or (demand.left and fill.used >= demand.limit)
+            if is_over and not (
+                demand.member is not None and (yield from self._is_member(demand, event.now))
+            ):
+                full.append(Refused(index, None, used))
         return full
+
+    def _is_member(self, demand: Demand, now: int) -> Generator[Request, Any, bool]:
+        """Whether a value is one of those that a full counter holds already, which costs nothing."""
+        answer = yield ("reserve", ([demand],), {"now": now, "ttl": 1})
+        if not isinstance(answer, Granted):
+            return False
+        yield ("release", (answer.reservation,), {"now": now})
+        return True
 
     def _shadowed(self, judged: Judged, event: Event, plain: Decision) -> Generator[Request, Any, Decision]:
         """Limits in shadow count on their own, one by one, and only say what they would have done."""
@@ -306,6 +323,8 @@ class Accounts:
                 continue
             one = Wanted()
             one.add(judged, claim, self.session)
+            if one.failed:
+                continue  # it is among the errors already
             try:
                 answer = yield ("reserve", (one.demands,), {"now": event.now, "ttl": None})
             except Unavailable as error:

@@ -57,8 +57,8 @@ class Meter:
     """One limit or budget: a demand for each of its windows."""
 
     __slots__ = (
-        "_known", "bit", "by_session", "decimals", "degrade", "gate", "limits", "member", "name", "shadow", "warn_at",
-        "was", "windows",
+        "_bounds", "_known", "bit", "by_session", "decimals", "degrade", "gate", "limits", "member", "name", "shadow",
+        "warn_at", "was", "windows",
     )  # fmt: skip
 
     is_fuse = False
@@ -68,10 +68,18 @@ class Meter:
         self.by_session, self.degrade, self.was, warn_at = data[8:]
         self.gate = mode == "gate"
         self.member = mode == "distinct"
-        self.limits = None if limits is None else tuple(map(amount_of, limits))
-        self.windows = tuple(map(window_of, windows))
+        every = tuple(map(window_of, windows))
+        self.windows = tuple({window.name: window for window in every}.values())
+        self._bounds = tuple([_places(window, every) for window in self.windows])
+        self.limits = None if limits is None else self._merged(tuple(map(amount_of, limits)))
         self.warn_at = tuple([amount_of(("decimal", level)) for level in warn_at])
         self._known: dict[tuple[Any, ...], list[Demand]] = {}
+
+    def _merged(self, limits: tuple[Any, ...]) -> tuple[Any, ...]:
+        """One limit for each window: of two over the same window, which is one counter, the tighter holds."""
+        if len(limits) == len(self.windows):
+            return limits
+        return tuple([min([limits[i] for i in bounds]) for bounds in self._bounds])
 
     def demands(self, claim: Claim, session: str) -> list[Demand]:
         """What the store is asked. Raises `EvaluationError` for an amount or key that cannot be counted.
@@ -96,8 +104,10 @@ class Meter:
 
     def _made(self, claim: Claim, session: str) -> list[Demand]:
         _, amount, limits, keys = claim
-        limits = self.limits if limits is None else tuple(map(_limit, limits))
+        limits = self.limits if limits is None else self._merged(tuple(map(_limit, limits)))
         assert limits is not None
+        if self.by_session and not session:
+            raise MissingField("the event names no session, and this is counted by session")
         key = key_of(self.name, session if self.by_session else None, keys)
         if self.gate:
             return [
@@ -111,6 +121,10 @@ class Meter:
             Demand(key, amount, limit, window, self.decimals, member=member, was=was)
             for limit, window in zip(limits, self.windows, strict=True)
         ]
+
+
+def _places(window: Window, every: tuple[Window, ...]) -> tuple[int, ...]:
+    return tuple([place for place, other in enumerate(every) if other.name == window.name])
 
 
 def are_plain(meters: tuple[Meter | Fuse, ...]) -> bool:
@@ -186,10 +200,8 @@ def _number(value: Any) -> str:
     number = exact(value)
     if number.__class__ is int:
         return str(number)
-    from decimal import Decimal
-
-    plain = Decimal(number).normalize()
-    return f"{plain:f}"
+    text = f"{number:f}"  # all of its digits, which `normalize` would round to those of a context
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def parts_of(key: str) -> tuple[str, ...]:
