@@ -186,7 +186,11 @@ class _Follower:
             if self._done <= match.start < end:
                 place = self._place.after(self._text[: match.start])
                 text = self._text[match.start : match.end]
-                shown = f"{text[: min(_SHOWN, len(text) // _SHOWN)]}… ({len(text)} characters)" if is_secret else _excerpt(text)
+                shown = (
+                    f"{text[: min(_SHOWN, len(text) // _SHOWN)]}… ({len(text)} characters)"
+                    if is_secret
+                    else _excerpt(text)
+                )
                 yield Finding(
                     match.entity, match.score, place.offset, place.offset + len(text),
                     place.line, place.column, shown, match.reason,
