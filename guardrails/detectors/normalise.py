@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_left, bisect_right
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 from guardrails.detectors.normalise_letters import LATIN, TO_LATIN
 
@@ -28,6 +28,11 @@ REACH = 72
 LONGEST_ESCAPE = 12
 """Characters of the longest escape, such as `%25252540` or `%F0%9F%98%80`."""
 
+MOST_UNSEEN = 32
+"""Characters in a row that show as nothing and are passed over; more of them stand in the way, so that what
+belongs together is never arbitrarily far apart."""
+
+_UNREADABLE = "\ufffd"
 _HEX = "[0-9A-Fa-f]"
 _ESCAPE = (
     rf"%(?:25){{0,3}}[2-7]{_HEX}"
@@ -133,15 +138,25 @@ def normalised(text: str) -> Normalised:
 def _rewritten(piece: str, at: int, origin: int, pieces: list[tuple[int, int, int, int]]) -> str:
     """The spelling of one escape or of a run of characters beyond ASCII; notes in `pieces` where lengths part."""
     if piece.isascii():
-        new = "".join(map(_spelling, _unescaped(piece)))
+        new = "".join(map(_spelling, _unescaped(piece))) or piece
         if len(new) != len(piece):
             pieces.append((at, at + len(new), origin, origin + len(piece)))
         return new
     spellings = [_SPELLINGS[c] if c in _SPELLINGS else _spelling(c) for c in piece]
+    if spellings.count("") > MOST_UNSEEN:
+        spellings = _with_long_runs_shown(spellings)
     new = "".join(spellings)
     if len(new) != len(piece) or "" in spellings:
         _note_lengths(spellings, at, origin, pieces)
     return new
+
+
+def _with_long_runs_shown(spellings: list[str]) -> list[str]:
+    shown: list[str] = []
+    for spelling, run in groupby(spellings):
+        length = sum(1 for _ in run)
+        shown += [_UNREADABLE if not spelling and length > MOST_UNSEEN else spelling] * length
+    return shown
 
 
 def _note_lengths(
@@ -169,7 +184,7 @@ def _worked_out(character: str) -> str:
     if character in _UNSEEN or unicodedata.category(character) == "Cf" or _is_variation(ord(character)):
         return ""
     if unicodedata.category(character) == "Cs":
-        return "\ufffd"
+        return _UNREADABLE
     if character.isdecimal():
         return str(unicodedata.decimal(character))
     return unicodedata.normalize("NFKC", character)

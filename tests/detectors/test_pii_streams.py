@@ -107,6 +107,14 @@ def test_the_settled_place_is_settled() -> None:
             last = place
 
 
+@pytest.mark.parametrize("unit", [*DENSE, "1" + "\u200b" * 30, "%2525252540", "你好，世界", "a"])
+def test_no_more_is_held_than_promised(unit: str) -> None:
+    text = unit * (2 * DETECTOR.hold // len(unit))
+    places = [DETECTOR.settled(text[:end]) for end in range(len(text) - 3, len(text) + 1)]
+    assert places == sorted(places)
+    assert len(text) - places[-1] <= DETECTOR.hold
+
+
 def test_little_is_held_of_ordinary_text() -> None:
     random = Random(11)
     text = " ".join(filled(random, random.choice(lines(PROSE)), "").text for _ in range(60))

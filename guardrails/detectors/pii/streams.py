@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from guardrails.detectors.normalise import LONGEST_ESCAPE, is_plain, normalised
+from guardrails.detectors.normalise import LONGEST_ESCAPE, REACH, is_plain, normalised
 from guardrails.errors import EvaluationError
 
 TYPE_CHECKING = False
@@ -23,14 +23,14 @@ AHEAD = 2600
 """Characters of plain text behind its start that a match, and the decision about it, may need: the longest URL
 with its host, and an extension after a phone number."""
 
-HOLD = 1 << 16
-"""The most that is kept back: the longest stretches before and behind the place, if each character of them is
-written as the longest escape."""
+HOLD = 1 << 17
+"""The most that is kept back: `AHEAD`, if each of its characters is written as the longest escape, and as many
+characters that show as nothing stand before it as are passed over."""
 
 LEFT = 4096
 """What is to be kept of the text before: the longest match that can end there, and the words before it."""
 
-_NEAR = 256
+_REACHES = (256, 4096, 32_768, HOLD)
 SENTENCE = re.compile(r"[.!?]\s+(?=[^\s])|\n")
 _WORD = r"[!-$'-/:-\[\]-~À-ÖØ-öø-ɏͰ-ϿЀ-ӿ]"
 _BREAK = re.compile(rf'["<>{{}}]|(?<=[\s"<>{{}}]){_WORD}{{5,96}}\s')
@@ -42,11 +42,11 @@ _GOES_ON = re.compile(
 
 def settled(text: str, find: Callable[[str], list[Match]]) -> int:
     """See `Detector.settled`. `find` gives the matches of a stretch of the text."""
-    place = last_break(text, max(0, len(text) - _NEAR))
-    if place:
-        return place
-    place = last_break(text, max(0, len(text) - HOLD))
-    return max(place, _far_back(text, find))
+    for reach in _REACHES:
+        place = last_break(text, max(0, len(text) - reach))
+        if place or len(text) <= reach:
+            break
+    return place if len(text) - place <= AHEAD else max(place, _far_back(text, find))
 
 
 def last_break(text: str, start: int) -> int:
@@ -66,12 +66,10 @@ def _far_back(text: str, find: Callable[[str], list[Match]]) -> int:
     """A place outside of all matches that `AHEAD` characters follow, whatever is still to come."""
     if len(text) <= AHEAD:
         return 0
-    begin = max(
-        0, len(text) - HOLD // 2 if not is_plain(text[-HOLD // 2 :]) else len(text) - 2 * AHEAD - LEFT
-    )
+    begin = max(0, len(text) - (2 * AHEAD + LEFT if is_plain(text[-HOLD:]) else HOLD))
     tail = text[begin:]
     plain = normalised(tail)
-    stable = plain.offset(len(tail) - LONGEST_ESCAPE) - AHEAD
+    stable = plain.offset(len(tail) - REACH) - AHEAD
     if stable <= 0:
         return 0
     place = plain.span(stable, stable)[0]
