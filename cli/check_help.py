@@ -14,10 +14,15 @@ The event is given by options, or as one JSON object on standard input; every JS
 Several policy files hold together, as one policy. --principal, --agent, --session and --time also fill in
 what an event on standard input or in a stream does not say itself.
 
+Limits, budgets and sessions are counted in --store, else in GUARD_STORE, in the project's `[tool.guard] store`, or
+in a file of this user's own; `--store memory:` keeps nothing. A decision that holds something names its
+reservation; events of type `outcome` and `usage` say what became of it.
+
 \b
   guard check policy.guard --call issue_refund --args '{"amount": 40}' --principal @ana.json
   guard check policy.guard < event.json
   guard check policy.guard --events calls.jsonl > decisions.jsonl
+  guard check policy.guard --store sqlite:guard.db --session s1 < event.json
 """
 
 

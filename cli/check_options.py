@@ -22,7 +22,7 @@ OPTIONS = {
     "events": ("FILE", "Decide the events of a JSONL file (`-`: standard input), one decision a line."),
     "principal": ("JSON", "Whom the agent works for."),
     "agent": ("JSON", "The agent."),
-    "session": ("ID", "The session; one of its own for each event when left out."),
+    "session": ("ID", "The session; without one, what is counted by session cannot be."),
     "store": ("URL", "Where limits, sessions and halts are kept: memory:, sqlite:///path or redis://host."),
     "prices": ("FILE", "The price table for budgets of cost."),
     "time": ("TIME", "When it happens, such as 2026-01-31T12:00:00Z; now when left out."),

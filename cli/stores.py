@@ -99,8 +99,8 @@ def opened(url: str, prices: str | None = None) -> State:
     out when it is asked."""
     from guardrails.state import State
 
-    state = State(url, prices=prices)
     try:
+        state = State(url, prices=prices)
         _ = state.store
     except Unavailable:
         return state

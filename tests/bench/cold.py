@@ -24,27 +24,51 @@ SHIPPED = ("pyproject.toml", "README.md", "LICENSE", "guardrails", "grammar", "c
 ROUNDS = 41
 
 
+COLUMNS = ("verdict", "python -c pass", "guard check", "ratio")
+
+
 def run() -> list[Table]:
-    table = Table(
-        "a cold process with a warm cache",
-        ("verdict", "python -c pass", "guard check", "ratio"),
-        aim="at most 2.5x",
-    )
+    table = Table("a cold process with a warm cache", COLUMNS, aim="at most 2.5x")
+    counted = Table("the same, with a limit that is counted in a SQLite file", COLUMNS)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         programs = _installed(home)
         policy = _policy(home)
-        environment = os.environ | {"GUARD_CACHE": str(home / "cache"), "PYTHONPATH": ""}
+        environment = os.environ | {
+            "GUARD_CACHE": str(home / "cache"), "PYTHONPATH": "", "XDG_STATE_HOME": str(home / "state")
+        }  # fmt: skip
+        environment.pop("GUARD_STORE", None)
         for code, (args, verdict) in _cases():
             words = [str(programs / "guard"), "check", str(policy), "--call", refunds.TOOL]
             words += ["--args", json.dumps(args), "--principal", json.dumps(refunds.PRINCIPAL)]
-            nothing = Contender(
-                "nothing", _process(environment, 0), [([str(programs / "python"), "-c", "pass"], None)]
-            )
-            checked = Contender("guard", _process(environment, code), [(words, None)])
-            _take_turns(nothing, checked)
-            table.add(verdict, Seconds(nothing.cost), Seconds(checked.cost), Ratio(checked.ratio_to(nothing)))
-    return [table]
+            _measure(table, (verdict, code), environment, (programs, words))
+        for verdict, code, limit in (("allow", 0, 1_000_000), ("deny by the limit", 20, 1)):
+            words = [str(programs / "guard"), "check", str(_counting(home, limit)), "--call", "pay"]
+            words += ["--args", '{"customer": "c1"}', "--session", "s1"]
+            if code:
+                subprocess.run(words, env=environment, capture_output=True)
+            _measure(counted, (verdict, code), environment, (programs, words))
+    return [table, counted]
+
+
+def _measure(
+    table: Table, expected: tuple[str, int], environment: dict[str, str], asked: tuple[Path, list[str]]
+) -> None:
+    """A row of the table: the command in turns with a Python that does nothing."""
+    (verdict, code), (programs, words) = expected, asked
+    bare = [str(programs / "python"), "-c", "pass"]
+    nothing = Contender("nothing", _process(environment, 0), [(bare, None)])
+    checked = Contender("guard", _process(environment, code), [(words, None)])
+    _take_turns(nothing, checked)
+    table.add(verdict, Seconds(nothing.cost), Seconds(checked.cost), Ratio(checked.ratio_to(nothing)))
+
+
+def _counting(home: Path, limit: int) -> Path:
+    """A policy with one limit, counted under a name of its own."""
+    path = home / f"limit{limit}.guard"
+    text = f"policy limit{limit}\non call pay {{ allow; few: limit {limit} per 1d by args.customer }}\n"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def _cases() -> list[tuple[int, tuple[dict[str, Any], str]]]:

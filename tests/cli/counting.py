@@ -53,12 +53,11 @@ class Pay:
 
     def __call__(self, *words: str, customer: str = "c1", amount: float = 1) -> Result:
         args = json.dumps({"customer": customer, "amount": amount})
-        return self.guard(
-            "check", "pay.guard", "--call", "pay", "--args", args, "--principal", '{"id": "ana"}', *words
-        )
+        who = ("--principal", '{"id": "ana"}', "--session", "s1")
+        return self.guard("check", "pay.guard", "--call", "pay", "--args", args, *who, *words)
 
     def event(self, *words: str, **fields: Any) -> Result:
-        event = json.dumps({"principal": {"id": "ana"}, **fields})
+        event = json.dumps({"principal": {"id": "ana"}, "session": "s1", **fields})
         return self.guard("check", "pay.guard", "--format", "json", *words, stdin=event)
 
     def codes(self, number: int, *words: str) -> list[int]:

@@ -119,8 +119,8 @@ def test_colors_are_for_terminals(busy: Guard) -> None:
 
 
 def test_the_same_as_data(pay: Pay) -> None:
-    pay("--session", "s1", amount=0.5)
-    pay("--session", "s1", amount=2)
+    pay(amount=0.5)
+    pay(amount=2)
     found = json.loads(pay.guard("limits", "pay.guard", "--format", "json").out)
     by_name = {each.pop("statement"): each for each in found["limits"]}
     assert list(by_name) == ["pay.daily", "pay.value", "pay.calls", "pay.money", "pay.fetching"]
@@ -144,7 +144,7 @@ def test_a_policy_without_limits_says_so(pay: Pay) -> None:
 
 def test_it_reads_the_store_that_checks_use(pay: Pay, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    pay("--session", "s1")
+    pay()
     assert "1 of 20" in pay.guard("limits", "pay.guard", "--session", "s1").out
     assert "1 of" not in pay.guard("limits", "pay.guard", "--store", "sqlite:other.db").out
 

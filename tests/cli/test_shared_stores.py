@@ -22,6 +22,8 @@ CALL = [
     '{"customer": "c1", "amount": 1}',
     "--principal",
     '{"id": "a"}',
+    "--session",
+    "s",
 ]
 
 

@@ -148,7 +148,7 @@ def test_what_is_only_held_is_given_back(pay: Pay) -> None:
 
 def test_sessions_are_counted_apart(pay: Pay) -> None:
     for session, code in (("s1", 0), ("s2", 0)):
-        assert pay.event("--session", session, type="call", tool="fetch", args={}).code == code
+        assert pay.event(session=session, type="call", tool="fetch", args={}).code == code
     found = json.loads(pay.guard("limits", "pay.guard", "--session", "s1", "--format", "json").out)["limits"]
     assert [(each["statement"], each["used"]) for each in found] == [("pay.calls", 1)]
 
@@ -183,8 +183,9 @@ def test_a_stream_counts_as_well(pay: Pay, tmp_path: Path) -> None:
         "tool": "pay",
         "args": {"customer": "c1", "amount": 1},
         "principal": {"id": "ana"},
+        "session": "s1",
     }
-    spent = {"type": "usage", "cost": "6.00 USD", "principal": {"id": "ana"}}
+    spent = {"type": "usage", "cost": "6.00 USD", "principal": {"id": "ana"}, "session": "s1"}
     (tmp_path / "e.jsonl").write_text("".join(json.dumps(each) + "\n" for each in (call, call, call, spent)))
     result = pay.guard("check", "pay.guard", "--events", "e.jsonl", "--format", "text")
     assert [line.split()[1] for line in result.out.splitlines()] == ["allow", "allow", "deny", "deny"]
@@ -203,6 +204,8 @@ def test_an_explanation_charges_nothing(pay: Pay) -> None:
         args,
         "--principal",
         '{"id": "ana"}',
+        "--session",
+        "s1",
     )
     for _ in range(3):
         result = pay.guard(*words)
