@@ -57,7 +57,7 @@ class Meter:
     """One limit or budget: a demand for each of its windows."""
 
     __slots__ = (
-        "_bounds", "_known", "bit", "by_session", "decimals", "degrade", "gate", "limits", "member", "name", "shadow",
+        "_known", "bit", "by_session", "decimals", "degrade", "gate", "limits", "member", "name", "shadow",
         "warn_at", "was", "windows",
     )  # fmt: skip
 
@@ -68,18 +68,10 @@ class Meter:
         self.by_session, self.degrade, self.was, warn_at = data[8:]
         self.gate = mode == "gate"
         self.member = mode == "distinct"
-        every = tuple(map(window_of, windows))
-        self.windows = tuple({window.name: window for window in every}.values())
-        self._bounds = tuple([_places(window, every) for window in self.windows])
-        self.limits = None if limits is None else self._merged(tuple(map(amount_of, limits)))
+        self.limits = None if limits is None else tuple(map(amount_of, limits))
+        self.windows = tuple(map(window_of, windows))
         self.warn_at = tuple([amount_of(("decimal", level)) for level in warn_at])
         self._known: dict[tuple[Any, ...], list[Demand]] = {}
-
-    def _merged(self, limits: tuple[Any, ...]) -> tuple[Any, ...]:
-        """One limit for each window: of two over the same window, which is one counter, the tighter holds."""
-        if len(limits) == len(self.windows):
-            return limits
-        return tuple([min([limits[i] for i in bounds]) for bounds in self._bounds])
 
     def demands(self, claim: Claim, session: str) -> list[Demand]:
         """What the store is asked. Raises `EvaluationError` for an amount or key that cannot be counted.
@@ -104,27 +96,35 @@ class Meter:
 
     def _made(self, claim: Claim, session: str) -> list[Demand]:
         _, amount, limits, keys = claim
-        limits = self.limits if limits is None else self._merged(tuple(map(_limit, limits)))
+        limits = self.limits if limits is None else tuple(map(_limit, limits))
         assert limits is not None
         if self.by_session and not session:
             raise MissingField("the event names no session, and this is counted by session")
         key = key_of(self.name, session if self.by_session else None, keys)
         if self.gate:
-            return [
+            return _one_each([
                 Demand(key, 0, limit, window, self.decimals, left=True)
                 for limit, window in zip(limits, self.windows, strict=True)
-            ]
+            ])  # fmt: skip
         member = part_of(amount) if self.member else None
         amount = 1 if self.member else _plain(amount)
         was = key_of(self.was, session if self.by_session else None, keys) if self.was else None
-        return [
+        return _one_each([
             Demand(key, amount, limit, window, self.decimals, member=member, was=was)
             for limit, window in zip(limits, self.windows, strict=True)
-        ]
+        ])  # fmt: skip
 
 
-def _places(window: Window, every: tuple[Window, ...]) -> tuple[int, ...]:
-    return tuple([place for place, other in enumerate(every) if other.name == window.name])
+def _one_each(demands: list[Demand]) -> list[Demand]:
+    """One demand on each counter: of two limits over the same window the tighter holds, and counts once."""
+    if len(demands) == 1:
+        return demands
+    tightest: dict[str, Demand] = {}
+    for demand in demands:
+        known = tightest.get(demand.counter)
+        if known is None or demand.ceiling < known.ceiling:
+            tightest[demand.counter] = demand
+    return list(tightest.values())
 
 
 def are_plain(meters: tuple[Meter | Fuse, ...]) -> bool:
