@@ -43,16 +43,22 @@ _AGAINST = (
     " price port pid batch case isbn issn ean upc gtin serial model part page line row qty quantity lat lon"
     " latitude longitude width height latency ms ns us duration request req trace span session txn transaction"
     " job task record item product asset shipment parcel lot revision rev release nonce seed index hits rows"
-    " population views score ratio value token key bytes_sent uid orderid userid invoiceno po number_of"
+    " population views uid orderid userid invoiceno po"
 )
 
 AGAINST = frozenset(_AGAINST.split())
 """Words right before a number that say it is something else."""
 
+_IDENTIFIER_WORDS = (
+    "id ids uid order orders orderid invoice invoiceno tracking ticket sku ref reference timestamp ts epoch isbn ean"
+    " upc gtin serial seq sequence build hash sha checksum digest nonce shipment parcel trace span"
+)
+_IDENTIFIERS = frozenset(_IDENTIFIER_WORDS.split())
 _VERSIONS = frozenset({"version", "ver", "v", "release", "build", "firmware", "revision", "rev"})
 
 AGAINST_FOR = {
-    **dict.fromkeys(("CREDIT_CARD", "PHONE_NUMBER", "UK_NHS", "US_BANK_NUMBER", "US_DRIVER_LICENSE", "US_ITIN",
+    "CREDIT_CARD": _IDENTIFIERS,
+    **dict.fromkeys(("PHONE_NUMBER", "UK_NHS", "US_BANK_NUMBER", "US_DRIVER_LICENSE", "US_ITIN",
                      "US_PASSPORT", "US_SSN", "MEDICAL_LICENSE"), AGAINST),
     "IP_ADDRESS": _VERSIONS,
     "DATE_TIME": _VERSIONS,
@@ -60,7 +66,10 @@ AGAINST_FOR = {
 """What speaks against a match of each entity."""
 
 CERTAIN = 0.8
-"""From this score on, nothing speaks against a match."""
+"""From this score on, no word changes anything."""
+
+SPEAKS_FOR_ITSELF = {"PHONE_NUMBER": 0.6, "UK_NHS": 0.6}
+"""From this score on, by the way it is written, no word speaks against a match of the entity."""
 
 WORDS_FOR = {entity: frozenset(words.split()) for entity, words in FOR.items()}
 

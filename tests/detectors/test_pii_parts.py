@@ -97,6 +97,20 @@ def test_words_around_decide() -> None:
     assert [m.entity for m in detector.find("order 4111111111111111")] == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "-----END PRIVATE KEY----- 4111111111111111",
+        "value: 4111111111111111",
+        "in this case 4111111111111111",
+        "in this case (212) 555-0123",
+        "line 3: 212-555-0123",
+    ],
+)
+def test_everyday_words_do_not_hide_a_number(text: str) -> None:
+    assert len(PiiDetector().find(text)) == 1
+
+
 def test_matches_are_in_order_nested_or_apart() -> None:
     detector = PiiDetector(threshold=0.01)
     for labelled in texts(79, 120):

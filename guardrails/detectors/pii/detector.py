@@ -98,6 +98,11 @@ class PiiDetector:
             found += self._named(plain.text)
         return resolved(self._reported(in_original(found, plain), text))
 
+    def judged_whole(self, context: Sequence[str] = ()) -> int:
+        """How much of a text must be there before any of it can be judged: nothing, words around a match only
+        move its score."""
+        return 0
+
     def settled(self, text: str) -> int:
         """See `Detector.settled`."""
         if self._names:

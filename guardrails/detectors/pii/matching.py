@@ -6,7 +6,7 @@ its neighbours only, so that a part of a text is decided as in the whole.
 
 from __future__ import annotations
 
-from guardrails.detectors.entities import AGAINST_FOR, CERTAIN
+from guardrails.detectors.entities import AGAINST_FOR, CERTAIN, SPEAKS_FOR_ITSELF
 from guardrails.detectors.matches import Match
 from guardrails.detectors.pii.context import Context
 
@@ -44,7 +44,8 @@ def score_of(candidate: Candidate, context: Context) -> float:
     )
     if verdict > 0:
         return candidate.supported
-    return candidate.alone / 2 if verdict < 0 and candidate.alone < CERTAIN else candidate.alone
+    moved = verdict < 0 and candidate.alone < SPEAKS_FOR_ITSELF.get(candidate.entity, CERTAIN)
+    return candidate.alone / 2 if moved else candidate.alone
 
 
 def in_original(matches: Iterable[Match], plain: Normalised) -> list[Match]:

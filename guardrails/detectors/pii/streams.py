@@ -27,7 +27,7 @@ HOLD = 1 << 17
 """The most that is kept back: `AHEAD`, if each of its characters is written as the longest escape, and as many
 characters that show as nothing stand before it as are passed over."""
 
-LEFT = 4096
+LEFT = 2600
 """What is to be kept of the text before: the longest match that can end there, and the words before it."""
 
 _REACHES = (256, 4096, 32_768, HOLD)
