@@ -283,7 +283,9 @@ def budget(typer: Typer, rule: Rule, effect: syntax.Budget, scope: Scope) -> Mea
         unit = str(value.value[1])  # type: ignore[index]  # money is a pair
     decimals = FINE if kind == t.DECIMAL else 0
     path = ("cost", unit) if effect.resource == "cost" else (effect.resource,)
-    amount: core.Core = core.Load(effect.span, kind, "usage", path)
+    # Usage is a record of numbers; time in it is in microseconds, as durations are.
+    reported = t.INT if kind == t.DURATION else kind
+    amount: core.Core = core.Load(effect.span, reported, "usage", path)
     if effect.resource == "calls":
         amount = core.Const(effect.span, t.INT, 1)
     return Meter(

@@ -67,7 +67,7 @@ def in_book_too(book: Book, day: list[drawn.Step]) -> list[dict[str, Any]]:
         now += step.wait
         if step.event is not None:
             answers.append(in_book(book.decide(step.event, now)))
-        else:
+        elif step.back <= book.events:
             book.give_back(book.events + 1 - step.back, now)
     return answers
 
