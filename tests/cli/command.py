@@ -77,6 +77,10 @@ class Command:
         captured = self._capsys.readouterr()
         return Result(code, captured.out, captured.err)
 
+    def printed(self) -> str:
+        """What was written before the command ended in another way than with a code."""
+        return self._capsys.readouterr().out
+
     def refund(self, amount: float, *words: str, customer: str = "c1") -> Result:
         args = json.dumps({"customer_id": customer, "amount": amount})
         return self("check", "p.guard", "--call", "issue_refund", "--args", args, "--principal", ANA, *words)

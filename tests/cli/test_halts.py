@@ -119,3 +119,23 @@ def test_a_store_that_does_not_answer_is_an_error(pay: Pay, words: tuple[str, ..
     assert (result.code, result.out) == (74, "")
     assert "cannot be used" in result.err
     assert "secret" not in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("guard hal", ["halt", "halts"]),
+        ("guard halt a", ["all", "agent:"]),
+        ("guard resume s", ["session:"]),
+        ("guard limits --s", ["--session", "--store"]),
+    ],
+)
+def test_the_shell_completes_commands_and_scopes(
+    pay: Pay, monkeypatch: pytest.MonkeyPatch, words: str, found: list[str]
+) -> None:
+    monkeypatch.setenv("_GUARD_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    with pytest.raises(SystemExit):
+        pay.guard()
+    assert [line.partition(",")[2] for line in pay.guard.printed().splitlines()] == found
