@@ -6,6 +6,8 @@ who stops it, and which reservation belongs to which call.
 
 from __future__ import annotations
 
+from time import monotonic
+
 from guardrails.errors import Unavailable
 from guardrails.model import Decision, Outcome
 from guardrails.runtime.accounts import KEEP, Accounts, Event, awaited, driven, unrecorded, wanted_by
@@ -43,6 +45,7 @@ class Ledger:
         self.scopes = _scopes(subject, session)
         self._estimates: dict[str, list[Demand]] = before._estimates if before else {}
         self.tracks: bool = before.tracks if before else False
+        self._switch = self.state.switch
         self.may_block = not self.state.url.startswith("memory:")
 
     def disown(self) -> None:
@@ -56,9 +59,11 @@ class Ledger:
 
     def call(self, tool: str, args: Any, *, call_id: str | None, hold: float | None) -> Decision:
         now = self.clock.now()
-        stopped = self._stopped(now, tool)
-        if stopped is not None:
-            return stopped
+        switch = self._switch
+        if switch.known or monotonic() >= switch.fresh_until:
+            stopped = self._stopped(now, tool)
+            if stopped is not None:
+                return stopped
         if call_id is None and hold is None and not self.tracks:
             quick = self.accounts.quickly(tool, args, now, self.state.store)
             if quick is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from threading import Lock
 from time import monotonic
 
-from guardrails.errors import Unavailable
+from guardrails.errors import EvaluationError, Unavailable
 from guardrails.runtime.switch import STALENESS, KillSwitch, checked_scope
 
 TYPE_CHECKING = False
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from guardrails.runtime.local import LocalShare
     from guardrails.runtime.prices import Prices
     from guardrails.stores.port import AsyncStore, Store
+
+SCHEMES = ("memory:", "sqlite:", "redis:", "rediss:")
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 """Seconds that a store is left alone after it did not answer: doubled each time, up to the longest."""
@@ -36,6 +38,10 @@ class State:
         local_share: float | str = "0.1",
         strict_halts: bool = False,
     ) -> None:
+        if isinstance(store, str) and not store.startswith(SCHEMES):
+            raise EvaluationError(
+                f"`{store}` names no store: use `memory:`, `sqlite:///path` or `redis://host`"
+            )
         self._given = store
         self._lock = Lock()
         self._store: Any = None
@@ -89,7 +95,7 @@ class State:
     @property
     def switch(self) -> KillSwitch:
         if self._switch is None:
-            self._switch = KillSwitch(self.store, self.staleness)
+            self._switch = KillSwitch(lambda: self.store, self.staleness)
         return self._switch
 
     @property

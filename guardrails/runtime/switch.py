@@ -14,6 +14,8 @@ from guardrails.model import Applied, Decision, Denial, Outcome, Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guardrails.stores.halts import Halt
     from guardrails.stores.port import Store
 
@@ -35,33 +37,36 @@ def checked_scope(scope: str) -> str:
 
 
 class KillSwitch:
-    """The halts of a store as they were at most `staleness` seconds ago."""
+    """The halts of a store, which is opened when they are first asked for, as they were at most `staleness`
+    seconds ago."""
 
-    def __init__(self, store: Store, staleness: float = STALENESS) -> None:
-        self.store = store
+    def __init__(self, store: Callable[[], Store], staleness: float = STALENESS) -> None:
+        self._store = store
         self.staleness = staleness
         self._lock = Lock()
-        self._read: tuple[float, tuple[Halt, ...]] = (-1e9, ())
+        self.fresh_until = -1e9
+        self.known: tuple[Halt, ...] = ()
 
     def halts(self, now: int) -> tuple[Halt, ...]:
         """Those in force. Raises `StoreUnavailable`: not knowing of a halt is no reason to go on."""
         if self.is_stale():
             with self._lock:
                 if self.is_stale():
-                    self.take(self.store.halts(now=now))
-        found = self._read[1]
+                    self.take(self._store().halts(now=now))
+        found = self.known
         return tuple([halt for halt in found if halt.in_force(now)]) if found else ()
 
     def is_stale(self) -> bool:
-        return not 0 <= monotonic() - self._read[0] < self.staleness
+        return monotonic() >= self.fresh_until
 
     def take(self, halts: tuple[Halt, ...]) -> None:
         """Halts that were read just now, by whoever could wait for them."""
-        self._read = (monotonic(), halts)
+        self.known = halts
+        self.fresh_until = monotonic() + self.staleness
 
     def forget(self) -> None:
         """Read anew at the next question, because this process has just changed the halts."""
-        self._read = (-1e9, ())
+        self.fresh_until = -1e9
 
 
 def stopping(halts: tuple[Halt, ...], scopes: frozenset[str], tool: str | None) -> Halt | None:

@@ -1,4 +1,4 @@
-"""The kill switch in every home, and the watch that need not ask each time."""
+"""Halts in every home."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from guardrails.stores import Halt, HaltWatch, Store, StoreUnavailable, open_async_store, open_store
+from guardrails.stores import Halt, Store, open_async_store, open_store
 
 NOW = 1_800_000_000_000_000
 
@@ -46,42 +46,3 @@ def test_halts_awaited(store_url: str) -> None:
         return halts
 
     assert asyncio.run(use()) == (Halt("all", "ana", "stop", NOW),)
-
-
-class Counted:
-    """A store that counts how often it is asked for halts, and can be away."""
-
-    def __init__(self) -> None:
-        self.asked = 0
-        self.away = False
-        self.inner = open_store("memory:")
-
-    def halts(self, *, now: int) -> tuple[Halt, ...]:
-        self.asked += 1
-        if self.away:
-            raise StoreUnavailable("the store is away")
-        return self.inner.halts(now=now)
-
-
-def test_a_watch_asks_once_per_stretch_of_time() -> None:
-    store = Counted()
-    watch = HaltWatch(store, 50)  # type: ignore[arg-type]  # only `halts` is used
-    assert [watch.halts(now=NOW + tick) for tick in range(50)] == [()] * 50
-    store.inner.halt("all", "ana", "stop", now=NOW + 49, until=NOW + 60)
-    assert store.asked == 1
-    assert [halt.scope for halt in watch.halts(now=NOW + 50)] == ["all"]
-    assert watch.halts(now=NOW + 60) == ()
-    assert store.asked == 2
-    watch.halts(now=NOW)
-    assert store.asked == 3
-
-
-def test_a_strict_watch_asks_each_time_and_passes_failures_on() -> None:
-    store = Counted()
-    watch = HaltWatch(store, 0)  # type: ignore[arg-type]  # only `halts` is used
-    watch.halts(now=NOW)
-    watch.halts(now=NOW)
-    assert store.asked == 2
-    store.away = True
-    with pytest.raises(StoreUnavailable):
-        watch.halts(now=NOW)
