@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from guardrails import Guard
@@ -31,11 +29,11 @@ class Counted:
 
 
 @pytest.fixture
-def tick(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def tick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The clock that only runs forwards, in our hands."""
     at = [100.0]
     monkeypatch.setattr(switch, "monotonic", lambda: at[0])
-    yield at
+    return at
 
 
 def test_it_asks_once_per_stretch_of_time(tick: list[float]) -> None:
