@@ -15,14 +15,13 @@ from .check_options import HELP, Request, parse
 from .json_values import json_of, option_value, text_of_file
 from .policies import Policy
 from .problems import Stop, malformed, usage
-from .stores import check_prices, state_of
+from .stores import check_prices, opened, own_file, own_store, state_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from guardrails.guard import Guard
     from guardrails.model import Decision
     from guardrails.state import State
 
@@ -41,10 +40,10 @@ def check(words: list[str]) -> int:
         return check_events(request)
     event, stop = event_of(request, source)
     policy = Policy(request)
-    guard = policy.guard(state_for(request, policy))
+    decider = Decider(request, policy)
     if event.__class__ is dict and event.get("type") == "usage":
-        check_prices(guard.state)
-    decision = _decided(guard, event, stop)
+        check_prices(decider.state)
+    decision = _decided(decider, event, stop)
     _write(decision, request.get("format"))
     sys.stdout.flush()
     policy.keep()
@@ -109,14 +108,32 @@ def with_defaults(event: Any, defaults: dict[str, Any]) -> Any:
     return {**defaults, **event} if event.__class__ is dict and defaults else event
 
 
-def state_for(request: Request, policy: Policy) -> State | None:
-    """What the decisions of a request go by, beside the policy."""
-    return state_of(request.get("store"), request.get("prices"), needed=policy.program.head["stateful"])
+class Decider:
+    """Decides the events of a request, by the policy and by what a store knows."""
+
+    def __init__(self, request: Request, policy: Policy) -> None:
+        self._policy = policy
+        needed = policy.program.head["stateful"]
+        self.state: State | None = state_of(request.get("store"), request.get("prices"), needed=needed)
+        self._guard = policy.guard(self.state)
+
+    def decide(self, event: Any) -> Decision:
+        """The decision on an event. Raises `EventError` for a malformed one.
+
+        A policy that keeps nothing needs no store, until it halts a session: that is written down then, so that
+        whoever asks about the session later finds it halted.
+        """
+        decision = self._guard.decide(event)
+        if decision.outcome.value == "halt" and self.state is None and "session" in event and own_file():
+            self.state = opened(own_store())
+            self._guard = self._policy.guard(self.state)
+            return self._guard.decide(event)
+        return decision
 
 
-def _decided(guard: Guard, event: Any, stop: Callable[[str], Stop]) -> Decision:
+def _decided(decider: Decider, event: Any, stop: Callable[[str], Stop]) -> Decision:
     try:
-        return guard.decide(event)
+        return decider.decide(event)
     except EventError as error:
         raise stop(f"the event is malformed: {error}") from error
     except GuardError as error:

@@ -14,7 +14,7 @@ from guardrails.json_positions import JsonError
 from guardrails.strict_json import read_json, write_json
 
 from . import exits
-from .check import defaults_of, state_for, with_defaults
+from .check import Decider, defaults_of, with_defaults
 from .json_values import decoded
 from .policies import Policy
 from .problems import Stop, unreadable
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any, BinaryIO
 
-    from guardrails.guard import Guard
     from guardrails.model import Decision
 
     from .check_options import Request
@@ -59,9 +58,9 @@ def check_events(request: Request) -> int:
     defaults = defaults_of(request)
     with _opened(path) as stream:
         policy = Policy(request)
-        state = state_for(request, policy)
-        check_prices(state)
-        run = _Run("standard input" if path == "-" else path, policy.guard(state), defaults)
+        decider = Decider(request, policy)
+        check_prices(decider.state)
+        run = _Run("standard input" if path == "-" else path, decider, defaults)
         render = _line_text if request.get("format") == "text" else _line_json
         for number, line in enumerate(_with_progress(stream), 1):
             if line.strip():
@@ -82,9 +81,9 @@ def _opened(path: str) -> BinaryIO:
 class _Run:
     """Decides lines, and counts what came out."""
 
-    def __init__(self, source: str, guard: Guard, defaults: dict[str, Any]) -> None:
+    def __init__(self, source: str, decider: Decider, defaults: dict[str, Any]) -> None:
         self.source = source
-        self.guard = guard
+        self.decider = decider
         self.defaults = defaults
         self.counts = dict.fromkeys(OUTCOMES, 0)
         self.malformed = 0
@@ -94,7 +93,7 @@ class _Run:
         event: dict[str, Any] = {}
         try:
             event = with_defaults(_event(line), self.defaults)
-            decision = _decided(self.guard, event)
+            decision = _decided(self.decider, event)
         except Malformed as problem:
             self.malformed += 1
             sys.stderr.write(f"error: {self.source}:{number}{problem}\n")
@@ -128,9 +127,9 @@ def _event(line: bytes) -> Any:
         raise Malformed(stop.text.removeprefix("error: "), None, "") from stop
 
 
-def _decided(guard: Guard, event: Any) -> Decision:
+def _decided(decider: Decider, event: Any) -> Decision:
     try:
-        return guard.decide(event)
+        return decider.decide(event)
     except EventError as error:
         raise Malformed(error.message, None, error.pointer) from error
     except GuardError as error:

@@ -106,7 +106,8 @@ def opened(url: str, prices: str | None = None) -> State:
         return state
     except (EvaluationError, ValueError) as error:
         advice = "" if "names no store" in str(error) else FORMS
-        raise usage(f"the store cannot be used: {error}" if advice else str(error), advice) from error
+        message = str(error).replace(url, shown(url))
+        raise usage(f"the store cannot be used: {message}" if advice else message, advice) from None
     return state
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 from counting import Pay, pay
@@ -41,6 +42,35 @@ def test_a_policy_that_counts_nothing_is_stopped_too(pay: Pay) -> None:
     assert pay.guard(*words).code == 0
     pay.guard("halt", "--by", "eve", "--why", "test")
     assert pay.guard(*words).code == 20
+
+
+def test_a_session_that_a_policy_halts_stays_halted(pay: Pay, tmp_path: Path) -> None:
+    def fine(*words: str) -> int:
+        return pay.guard("check", "p.guard", "--output", "fine", *words).code
+
+    stop = ("check", "p.guard", "--call", "stop")
+    assert pay.guard(*stop).code == 30
+    assert not (tmp_path / "state").exists()
+    assert pay.guard(*stop, "--session", "s1").code == 30
+    assert [fine("--session", "s1"), fine("--session", "s2"), fine()] == [20, 0, 0]
+    (scope,) = (halt["scope"] for halt in json.loads(pay.guard("halts", "--format", "json").out)["halts"])
+    assert scope == "session:s1"
+    assert pay.guard("resume", scope).code == 0
+    assert fine("--session", "s1") == 0
+
+
+def test_a_stream_goes_by_what_it_halts(pay: Pay) -> None:
+    stop = {"type": "call", "tool": "stop", "args": {}}
+    fine = {"type": "output", "text": "fine"}
+    events = [
+        fine | {"session": "a"},
+        stop | {"session": "a"},
+        fine | {"session": "a"},
+        fine | {"session": "b"},
+    ]
+    stream = "".join(json.dumps(event) + "\n" for event in events)
+    result = pay.guard("check", "p.guard", "--events", "-", "--format", "text", stdin=stream)
+    assert [line.split()[1] for line in result.out.splitlines()] == ["allow", "halt", "deny", "allow"]
 
 
 def test_halts_are_listed(pay: Pay) -> None:
