@@ -24,6 +24,7 @@ COMMANDS = {
     "lint": ("lint", "Find mistakes in policies."),
     "fmt": ("fmt", "Format policies."),
     "check": ("check_help", "Decide an event, or a stream of them."),
+    "test": ("test", "Run the tests of policies."),
     "explain": ("explain", "Explain a rule or a decision."),
     "scan": ("scan", "Show what the detectors see in a text."),
     "limits": ("limits", "Show how full limits and budgets are."),

@@ -18,12 +18,12 @@ OUTCOMES = {"allow": ALLOW, "ask": ASK, "deny": DENY, "halt": HALT}
 
 MEANINGS = {
     ALLOW: "done; `check`: allowed",
-    FINDINGS: "`lint`, `fmt --check`, `tools import --check` or `scan` found something; `resume` found nothing halted",
+    FINDINGS: "`lint`, `test`, `fmt --check`, `tools import --check` or `scan` found something; `resume` found nothing halted",
     ASK: "`check`: a person has to approve",
     DENY: "`check`: denied",
     HALT: "`check`: denied, and the session is halted",
     USAGE: "the command line is wrong",
-    DATA: "an event, or a file of data, is malformed",
+    DATA: "an event, or a file of data or tests, is malformed",
     POLICY: "the policy does not load",
     INTERNAL: "a mistake in guard itself (GUARD_DEBUG=1 shows where)",
     IO: "a file or store cannot be read or written",

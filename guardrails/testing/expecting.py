@@ -42,12 +42,13 @@ def is_named(applied: Applied, name: str) -> bool:
 
 
 def _statements(aspect: str, part: Callable[[Decision], Iterable[Applied]]) -> Comparison:
-    """Exactly these, in any order."""
+    """Exactly these, in any order. One without a label need not be named: its line may change any day."""
 
     def compare(want: tuple[str, ...], decision: Decision) -> Mismatch | None:
         there = tuple(part(decision))
         missing = [name for name in want if not any(is_named(each, name) for each in there)]
-        surplus = [name_of(each) for each in there if not any(is_named(each, name) for name in want)]
+        labelled = [each for each in there if each.label]
+        surplus = [name_of(each) for each in labelled if not any(is_named(each, name) for name in want)]
         if not missing and not surplus:
             return None
         got = sorted({name_of(each) for each in there})
@@ -200,11 +201,19 @@ def _errors(want: tuple[Mapping[str, Any], ...], decision: Decision) -> Mismatch
         for each in decision.errors
     ]
     missing = [each for each in want if not any(_has(record, each) for record in there)]
-    surplus = [record for record in there if not any(record["kind"] == each["kind"] for each in want)]
+    surplus = [
+        record
+        for record in there
+        if not any(each.get("kind", record["kind"]) == record["kind"] for each in want)
+    ]
     if not missing and not surplus:
         return None
     told = [f"missing: {_brief(each)}" for each in missing] + [f"not expected: {_brief(r)}" for r in surplus]
-    return Mismatch("errors", _briefs(want), _briefs(there), tuple(told))
+    return Mismatch("errors", _kinds(want), _kinds(there), tuple(told))
+
+
+def _kinds(errors: Iterable[Mapping[str, Any]]) -> str:
+    return ", ".join(sorted({str(each.get("kind", "any")) for each in errors})) or "nothing"
 
 
 # --- the denial --------------------------------------------------------------------------------

@@ -144,7 +144,7 @@ class Steps:
         known = getattr(self.fixtures, f"{name}s")
         if node is None:
             return self.fixtures.defaults.get(name)
-        if node.kind == "object":
+        if node.kind in ("object", "null"):
             return node.plain()
         if node.kind == "text" and node.value in known:
             return known[node.value]

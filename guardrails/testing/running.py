@@ -257,17 +257,19 @@ class Run:
         spans = {want.aspect: want.span for want in step.wants}
         span = next((spans[each.aspect] for each in found if each.aspect in spans), step.span)
         return Failure(
-            told, span, found, self.statements(decision), tuple(e.message for e in decision.errors)
+            told, span, found, statements_of(decision, self.lines), tuple(e.message for e in decision.errors)
         )
 
-    def statements(self, decision: Decision) -> tuple[Statement, ...]:
-        return tuple(
-            Statement(
-                each.name, each.effect, str(each.place) if each.place.line else "",
-                self.lines.at(each.place.file, each.place.line), each.message, each.kept_by_error,
-            )
-            for each in decision.applied
-        )  # fmt: skip
+
+def statements_of(decision: Decision, lines: Lines) -> tuple[Statement, ...]:
+    """The statements that applied, with their lines."""
+    return tuple(
+        Statement(
+            each.name, each.effect, str(each.place) if each.place.line else "",
+            lines.at(each.place.file, each.place.line), each.message, each.kept_by_error,
+        )
+        for each in decision.applied
+    )  # fmt: skip
 
 
 def _said(error: GuardError) -> str:
