@@ -27,12 +27,13 @@ HOLD = 1 << 17
 """The most that is kept back: `AHEAD`, if each of its characters is written as the longest escape, and as many
 characters that show as nothing stand before it as are passed over."""
 
-LEFT = 2600
-"""What is to be kept of the text before: the longest match that can end there, and the words before it."""
+LEFT = 4800
+"""What is to be kept of the text before: a match that can end there, one that it may begin in, each of the longest,
+and the words before them."""
 
 _REACHES = (256, 4096, 32_768, HOLD)
 SENTENCE = re.compile(r"[.!?]\s+(?=[^\s])|\n")
-_WORD = r"[!-$'-/:-\[\]-~À-ÖØ-öø-ɏͰ-ϿЀ-ӿ]"
+_WORD = r"[!#$'-/:;=?-\[\]-z|~À-ÖØ-öø-ɏͰ-ϿЀ-ӿ]"
 _BREAK = re.compile(rf'["<>{{}}]|(?<=[\s"<>{{}}]){_WORD}{{5,96}}\s')
 _LETTERS = re.compile("[A-Za-zÀ-ÖØ-öø-ɏΑ-ώА-я]{5}")
 _GOES_ON = re.compile(
