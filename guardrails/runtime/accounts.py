@@ -404,7 +404,11 @@ def warnings_of(judged: Judged, wanted: Wanted, answer: Granted) -> tuple[Obliga
         for level in meter.warn_at:
             mark = level * demand.limit
             if fill - demand.amount < mark <= fill:
-                details = (("level", f"{level * 100:f}%"), ("used", str(fill)), ("limit", str(demand.limit)))
+                details = (
+                    ("level", f"{(level * 100).normalize():f}%"),
+                    ("used", str(fill)),
+                    ("limit", str(demand.limit)),
+                )
                 found.append(Obligation("warn", judged.unit.effects[meter.bit].applied.name, details))
     return tuple(found)
 
