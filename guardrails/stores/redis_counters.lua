@@ -1,58 +1,22 @@
--- Counters: what one limit has been charged, and when it leaves. First part of every script.
+-- Counters: what one limit has been charged, and when it leaves.
 --
--- Takes the store's prefix (KEYS[1], with its hash tag, so that all keys of a store lie in one slot) and the
--- time. The idea: a counter's head is one packed string with the running sum and the two instants before
--- which nothing leaves and nothing runs out, so that a decision is one GET and one SET, however full the
--- window is. Charges of one stamp make a slot. The newest slot lies in the head, older ones in a sorted set.
+-- The idea: a counter's head is one packed string with the running sum, the two instants before which nothing
+-- leaves and nothing runs out, and both ends of the queue of its charges. All heads lie in one hash, so that
+-- a decision reads them with one command and writes them with one, however full the windows are. Charges of
+-- one stamp make a slot; the newest is filled up, a few that follow it (`back`) and a few of the oldest
+-- (`front`) lie in the head, the others in a sorted set. So do charges that are held, if they are many.
 --
--- Times are microseconds. Amounts are pairs (high, low) of base 10^15, because Lua's numbers are exact to 53
--- bits only. KEEP, LOOK_AHEAD and other bounds are put in front by the client.
---
--- c:NAME  head           s:NAME  older slots `stamp:units`, by stamp
--- d:NAME  held charges `reservation:position:stamp:units:kind`, by deadline
+-- c        hash of heads, by counter
+-- s:NAME   slots between front and back, `stamp:units` by stamp
+-- d:NAME   held charges that are not in the head, `reservation:position:stamp:units:kind` by deadline
 -- m:NAME, k:NAME, o:NAME  members: see members.lua
--- a:ID    what the counter that was made as ID is named now
--- names   the counters, by the instant from which they need not be kept
-
-local call, prefix = redis.call, KEYS[1]
-local format, pack, unpacked = string.format, struct.pack, struct.unpack
-local min, max, ceil, NEVER = math.min, math.max, math.ceil, math.huge
-local HEAD, BASE, BATCH = '<ddddddddddddddc24', 1e15, 500
-
--- A caller's clock may stand still while the server's runs on and would drop a key too early.
-local now = tonumber(ARGV[1])
-local SLACK = now and KEEP or 0
-if not now then
-  local time = call('TIME')
-  now = tonumber(time[1]) * 1000000 + tonumber(time[2])
-end
-
-local function amount(digits)
-  if #digits < 16 then return 0, tonumber(digits) end
-  return tonumber(digits:sub(1, -16)), tonumber(digits:sub(-15))
-end
-
-local function text(hi, lo)
-  if hi == 0 then return format('%.0f', lo) end
-  return format('%.0f%015.0f', hi, lo)
-end
-
-local function plus(ah, al, bh, bl)
-  local hi, lo = ah + bh, al + bl
-  if lo >= BASE then return hi + 1, lo - BASE end
-  return hi, lo
-end
-
-local function minus(ah, al, bh, bl)
-  local hi, lo = ah - bh, al - bl
-  if lo < 0 then return hi - 1, lo + BASE end
-  return hi, lo
-end
-
-local function above(ah, al, bh, bl) return ah > bh or (ah == bh and al > bl) end
+-- a:ID     what the counter that was made as ID is named now
+-- names    the counters, by the instant from which they need not be kept
+--
+-- The kind of a charge: `g` is given back when it runs out, `s` stays; capital letters are of members.
 
 -- Start and end of the calendar period around the counter's time; nil: the client did not say.
-local function period(c)
+function M.period(c)
   local high, bounds = c.high, c.bounds
   if c.stamp <= high and high < c.ends then return c.stamp, c.ends end
   for index = #bounds - 1, 1, -1 do
@@ -61,29 +25,25 @@ local function period(c)
 end
 
 -- The stamp of a charge made now, and when it leaves.
-local function slot_at(c)
+function M.slot_at(c)
   local high, width, step = c.high, c.width, c.step
   if width then
     local stamp = step == 1 and high or high - high % step + step - 1
     return stamp, stamp + width
   end
-  if c.bounds then return period(c) end
+  if c.bounds then return M.period(c) end
   return 0, NEVER
 end
 
-local function set_horizon(c)
-  if c.width then
-    c.horizon = c.high - c.width
-  elseif c.bounds then
-    local start = period(c)
-    c.horizon = start and start - 1
-  else
-    c.horizon = -1
-  end
+-- When what is charged under `stamp`, which has not left, will leave.
+function M.end_of(c, stamp)
+  if c.width then return stamp + c.width end
+  local _, ends = M.slot_at(c)
+  return ends
 end
 
 -- `60000000` and `60000000/1000000` slide, `0 86400000000 ...` are bounds of periods, nothing is all of time.
-local function window_of(spec)
+function M.window_of(spec)
   local width, step, bounds = tonumber(spec), 1, nil
   if not width and spec ~= '' then
     width, step = spec:match('^(%d+)/(%d+)$')
@@ -96,110 +56,184 @@ local function window_of(spec)
   return width, step, bounds
 end
 
--- A counter as it was left, with its time moved to `now`. Its `horizon` is nil if the client did not say in
--- which calendar period that is.
-local function opened(name, spec, head)
-  local width, step, bounds = window_of(spec)
-  local high, till, leave, lapse, closed, unit, th, tl, rh, rl, stamp, ends, sh, sl, birth
+-- A counter as it was left, with its time moved to `now`. Its `horizon`, up to which charges have left, is
+-- nil if the client did not say in which calendar period that is.
+function M.opened(name, spec, head)
+  local width, step, bounds = M.window_of(spec)
+  local high, till, leave, lapse, closed, spilled, unit, th, tl, rh, rl, stamp, ends, sh, sl = now, 0, NEVER, NEVER, 0,
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+  local front, back, held, birth = '', '', '', nil
   if head then
-    high, till, leave, lapse, closed, unit, th, tl, rh, rl, stamp, ends, sh, sl, birth = unpacked(HEAD, head)
-  else
-    high, till, leave, lapse, closed, unit, th, tl, rh, rl, stamp, ends, sh, sl =
-      now, 0, NEVER, NEVER, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+    local fronts, backs
+    high, till, leave, lapse, closed, spilled, unit, th, tl, rh, rl, stamp, ends, sh, sl, fronts, backs, birth =
+      unpacked(HEAD, head)
+    local from, to = HEAD_SIZE + fronts, HEAD_SIZE + fronts + backs
+    if fronts > 0 then front = head:sub(HEAD_SIZE + 1, from) end
+    if backs > 0 then back = head:sub(from + 1, to) end
+    if #head > to then held = head:sub(to + 1) end
+    if now > high then high = now end
   end
-  local c = {name = name, spec = spec, width = width, step = step, bounds = bounds, high = max(now, high),
-    till = till, leave = leave, lapse = lapse, closed = closed, unit = unit, th = th, tl = tl, rh = rh, rl = rl,
-    stamp = stamp, ends = ends, sh = sh, sl = sl, birth = birth, horizon = false, ah = 0, al = 0,
-    extended = false, new_slots = false, new_held = false, new_members = false, asked = false}
-  set_horizon(c)
+  local c = {name = name, width = width, step = step, bounds = bounds, high = high, till = till, leave = leave,
+    lapse = lapse, closed = closed, spilled = spilled, unit = unit, th = th, tl = tl, rh = rh, rl = rl,
+    stamp = stamp, ends = ends, sh = sh, sl = sl, front = front, back = back, held = held, birth = birth,
+    horizon = -1, ah = 0, al = 0, extended = false, fresh = '', asked = false}
+  if width then
+    c.horizon = high - width
+  elseif bounds then
+    local start = M.period(c)
+    c.horizon = start and start - 1
+  end
   return c
 end
 
-local function open(name, spec) return opened(name, spec, call('GET', prefix .. 'c:' .. name)) end
-
--- Redis may drop the keys some time after nothing in them counts any more; put off in steps.
-local function stays(c, last)
+-- Redis may drop what is kept about a counter some time after nothing in it counts any more; put off in steps.
+function M.stays(c, last)
   if last + KEEP / 2 <= c.till then return end
   c.till, c.extended = last + KEEP + (last - c.high) / 8, true
 end
 
-local function lasts(c, kind)
-  local key = prefix .. kind .. ':' .. c.name
-  if c.till == NEVER then return call('PERSIST', key) end
-  call('PEXPIRE', key, ceil((c.till - c.high) / 1000))
+function M.lasts(c, kinds)
+  local left = ceil((c.till - c.high) / 1000)
+  for kind in kinds:gmatch('.') do
+    local key = prefix .. kind .. ':' .. c.name
+    if c.till == NEVER then call('PERSIST', key) else call('PEXPIRE', key, left) end
+  end
 end
 
--- Note in the index that the counter exists, and forget those that need not be kept.
-local function enlist(c)
-  local names = prefix .. 'names'
+-- Note until when the counter is needed, and forget some that are not.
+function M.enlist(c)
+  local names, heads = prefix .. 'names', prefix .. 'c'
+  for _, old in ipairs(call('ZRANGEBYSCORE', names, '-inf', now - 1, 'LIMIT', 0, 20)) do
+    call('HDEL', heads, old)
+    call('ZREM', names, old)
+    for kind in ('sdmko'):gmatch('.') do call('DEL', prefix .. kind .. ':' .. old) end
+  end
   call('ZADD', names, c.till, c.name)
-  call('ZREMRANGEBYSCORE', names, '-inf', c.high - 1)
-  local last = tonumber(call('ZRANGE', names, -1, -1, 'WITHSCORES')[2])
-  if last == NEVER then return call('PERSIST', names) end
-  call('PEXPIRE', names, ceil((last - c.high) / 1000))
 end
 
--- Write the head back, and see to it that no key outlives what it is for.
-local function flush(c, id)
-  stays(c, c.high)
-  local key = prefix .. 'c:' .. c.name
-  local head = pack(HEAD, c.high, c.till, c.leave, c.lapse, c.closed, c.unit, c.th, c.tl, c.rh, c.rl, c.stamp,
-    c.ends, c.sh, c.sl, c.birth or id)
-  if c.till == NEVER then
-    call('SET', key, head)
-  elseif c.extended then
-    call('SET', key, head, 'PX', ceil((c.till - c.high) / 1000))
+-- The hash of heads and the index last as long as the counter that lasts longest.
+function M.keep_heads()
+  local names, heads = prefix .. 'names', prefix .. 'c'
+  local last = tonumber(call('ZRANGE', names, -1, -1, 'WITHSCORES')[2])
+  if last == NEVER then
+    call('PERSIST', names)
+    call('PERSIST', heads)
   else
-    call('SET', key, head, 'KEEPTTL')
+    local left = ceil((last - now) / 1000)
+    call('PEXPIRE', names, left)
+    call('PEXPIRE', heads, left)
   end
-  if c.extended then
-    enlist(c)
-    lasts(c, 's')
-    lasts(c, 'd')
-    if c.unit > 0 then lasts(c, 'm') lasts(c, 'k') lasts(c, 'o') end
-  else
-    if c.new_slots then lasts(c, 's') end
-    if c.new_held then lasts(c, 'd') end
-    if c.new_members then lasts(c, 'm') lasts(c, 'k') lasts(c, 'o') end
+end
+
+-- Write the heads back, and see to it that nothing outlives what it is for. `id` names those that are new.
+function M.flush(counters, id)
+  local heads, extended = {}, false
+  for index, c in ipairs(counters) do
+    M.stays(c, c.high)
+    if c.extended then
+      M.enlist(c)
+      M.lasts(c, c.unit > 0 and 'sdmko' or 'sd')
+      extended = true
+    elseif c.fresh ~= '' then
+      M.lasts(c, c.fresh)
+    end
+    heads[2 * index - 1] = c.name
+    heads[2 * index] = pack(HEAD, c.high, c.till, c.leave, c.lapse, c.closed, c.spilled, c.unit, c.th, c.tl, c.rh,
+      c.rl, c.stamp, c.ends, c.sh, c.sl, #c.front, #c.back, c.birth or id) .. c.front .. c.back .. c.held
   end
+  if #heads == 0 then return end
+  call('HSET', prefix .. 'c', unpack(heads))
+  if extended then M.keep_heads() end
+end
+
+-- Put the full slot of the present behind the others.
+function M.shelve(c)
+  c.back = c.back .. pack(SLOT, c.stamp, c.sh, c.sl)
+  if #c.back < FEW_SLOTS * SLOT_SIZE then return end
+  local slots = {}
+  for at = 1, #c.back, SLOT_SIZE do
+    local stamp, hi, lo = unpacked(SLOT, c.back, at)
+    slots[#slots + 1], slots[#slots + 2] = stamp, text(0, stamp) .. ':' .. text(hi, lo)
+  end
+  if c.closed == 0 then c.fresh = c.fresh .. 's' end
+  call('ZADD', prefix .. 's:' .. c.name, unpack(slots))
+  c.back, c.closed = '', c.closed + FEW_SLOTS
 end
 
 -- Charge `units` to the slot of the present; its stamp.
-local function put(c, uh, ul)
-  local stamp, ends = slot_at(c)
+function M.put(c, uh, ul)
+  local stamp, ends = M.slot_at(c)
   if uh == 0 and ul == 0 then return stamp end
   if stamp ~= c.stamp or ends ~= c.ends then
-    if c.sh > 0 or c.sl > 0 then
-      c.new_slots = c.new_slots or c.closed == 0
-      call('ZADD', prefix .. 's:' .. c.name, c.stamp, text(0, c.stamp) .. ':' .. text(c.sh, c.sl))
-      c.closed = c.closed + 1
-    end
+    if c.sh > 0 or c.sl > 0 then M.shelve(c) end
     c.stamp, c.ends, c.sh, c.sl = stamp, ends, 0, 0
   end
   c.sh, c.sl = plus(c.sh, c.sl, uh, ul)
   c.th, c.tl = plus(c.th, c.tl, uh, ul)
-  c.leave = min(c.leave, ends)
-  stays(c, ends)
+  if ends < c.leave then c.leave = ends end
+  M.stays(c, ends)
   return stamp
 end
 
--- Give `units` back that were charged under `stamp`, unless they have left.
-local function take_back(c, stamp, uh, ul)
-  if stamp <= c.horizon or (uh == 0 and ul == 0) then return end
-  c.th, c.tl = minus(c.th, c.tl, uh, ul)
-  if stamp == c.stamp then
-    c.sh, c.sl = minus(c.sh, c.sl, uh, ul)
-    return
-  end
-  local key = prefix .. 's:' .. c.name
-  local slot = call('ZRANGEBYSCORE', key, stamp, stamp)[1]
-  if not slot then return end
-  local sh, sl = amount(slot:match(':(%d+)$'))
-  sh, sl = minus(sh, sl, uh, ul)
-  call('ZREM', key, slot)
-  if sh > 0 or sl > 0 then
-    call('ZADD', key, stamp, text(0, stamp) .. ':' .. text(sh, sl))
+-- Bring the oldest slots to the front; false: there are none but that of the present.
+function M.refill(c)
+  if c.front ~= '' then return true end
+  if c.closed > 0 then
+    local slots, packed = call('ZPOPMIN', prefix .. 's:' .. c.name, FEW_SLOTS), {}
+    for at = 1, #slots, 2 do
+      packed[#packed + 1] = pack(SLOT, tonumber(slots[at + 1]), amount(slots[at]:match(':(%d+)$')))
+    end
+    c.closed = c.closed - #packed
+    c.front = table.concat(packed)
   else
-    c.closed = c.closed - 1
+    c.front, c.back = c.back, ''
+  end
+  return c.front ~= ''
+end
+
+-- Let go of the slots whose time is over; when the next one leaves.
+function M.slots_leave(c)
+  local horizon = c.horizon
+  while M.refill(c) do
+    local stamp, hi, lo = unpacked(SLOT, c.front)
+    if stamp > horizon then return stamp + c.width end
+    c.th, c.tl = minus(c.th, c.tl, hi, lo)
+    c.front = c.front:sub(SLOT_SIZE + 1)
+  end
+  if c.ends <= c.high then
+    c.th, c.tl = minus(c.th, c.tl, c.sh, c.sl)
+    c.stamp, c.ends, c.sh, c.sl = 0, 0, 0, 0
+  end
+  return (c.sh > 0 or c.sl > 0) and c.ends or NEVER
+end
+
+-- Hold a charge that may be given back until `last`; the text that says what it is.
+function M.hold(c, id, index, stamp, units, kind, last)
+  local held = format('%s:%d:%.0f:%s:%s', id, index, stamp, units, kind)
+  if (kind == 'g' or kind == 's') and #c.held < FEW_HELD * HELD_SIZE then
+    local uh, ul = amount(units)
+    c.held = c.held .. pack(HELD, id, index, last, stamp, uh, ul, kind)
+  else
+    if c.spilled == 0 then c.fresh = c.fresh .. 'd' end
+    call('ZADD', prefix .. 'd:' .. c.name, last, held)
+    c.spilled = c.spilled + 1
+  end
+  if last < c.lapse then c.lapse = last end
+  M.stays(c, last)
+  return held
+end
+
+-- Move the counter to its time: what left the window or ran out does not count any more. To be flushed.
+function M.advance(c)
+  if c.high >= c.leave then
+    c.leave = M.slots_leave(c)
+    if c.unit > 0 then
+      need('members')
+      c.leave = min(c.leave, M.members_leave(c))
+    end
+  end
+  if c.high >= c.lapse then
+    need('charges')
+    c.lapse = M.charges_lapse(c)
   end
 end

@@ -5,9 +5,9 @@
 --         (counter, window, birth, charge)
 -- r:TEXT  the reservation that answers a request
 
-local OPEN, RELEASED, COMMITTED = 0, 1, 2
+local RELEASED = 1
 
-local function hold_of(id)
+function M.hold_of(id)
   local raw = call('GET', prefix .. 'h:' .. id)
   if not raw then return nil end
   local h = cmsgpack.unpack(raw)
@@ -16,66 +16,57 @@ local function hold_of(id)
   if hold.deadline + KEEP > now then return hold end
 end
 
-local function save_hold(hold)
+function M.save_hold(hold)
   local key = prefix .. 'h:' .. hold.id
   local packed = cmsgpack.pack({hold.deadline, hold.stays, hold.state, hold.reported, hold.settler, hold.answer,
     hold.request, hold.signature, hold.fills, hold.gates, hold.charges})
   call('SET', key, packed, 'KEEPTTL')
 end
 
-local function charge_at(hold, index)
+function M.charge_at(hold, index)
   local at, charges = 4 * index - 3, hold.charges
   return charges[at], charges[at + 1], charges[at + 2], charges[at + 3]
 end
 
 -- The counter that was made as `birth` and named `name`, wherever it is now.
-local function found(name, spec, birth)
-  local c = open(name, spec)
+function M.found(name, spec, birth, head)
+  local c = M.opened(name, spec, head)
   if c.birth == birth then return c end
   local alias = call('GET', prefix .. 'a:' .. birth)
-  return alias and open(alias, spec) or c
+  return alias and M.opened(alias, spec, call('HGET', prefix .. 'c', alias)) or c
 end
 
--- All counters of a reservation, at their time, per charge.
-local function counters_of(hold)
-  local by_name, counters = {}, {}
-  for index = 1, #hold.charges / 4 do
-    local c = found(charge_at(hold, index))
+-- All counters of a reservation at their time, per charge, and each once; nil if the client did not say enough
+-- about a calendar.
+function M.counters_of(hold)
+  local names, by_name, counters, list = {}, {}, {}, {}
+  for index = 1, #hold.charges / 4 do names[index] = hold.charges[4 * index - 3] end
+  local heads = names[1] and call('HMGET', prefix .. 'c', unpack(names))
+  for index, name in ipairs(names) do
+    local _, spec, birth = M.charge_at(hold, index)
+    local c = M.found(name, spec, birth, heads[index])
     if not c.horizon then return nil end
-    by_name[c.name] = by_name[c.name] or c
+    if not by_name[c.name] then by_name[c.name], list[#list + 1] = c, c end
     counters[index] = by_name[c.name]
   end
-  for _, c in pairs(by_name) do advance(c) end
-  return counters, by_name
-end
-
-local function flush_all(by_name, id)
-  for _, c in pairs(by_name) do flush(c, id) end
-end
-
-local function still_held(c, charge) return call('ZSCORE', prefix .. 'd:' .. c.name, charge) end
-
--- Hold `charge` no longer; false: it was not held (any more).
-local function let_go(c, charge)
-  local key = prefix .. 'd:' .. c.name
-  if call('ZREM', key, charge) == 0 then return false end
-  if call('EXISTS', key) == 0 then c.lapse = NEVER end
-  return true
+  for _, c in ipairs(list) do M.advance(c) end
+  return counters, list
 end
 
 -- Give every charge back that is held; whether there was one.
-local function give_back(hold, counters)
+function M.give_back(hold, counters)
   local any = false
   for index, c in ipairs(counters) do
-    local _, _, _, charge = charge_at(hold, index)
-    if let_go(c, charge) then
-      local by, stamp, units, kind, member = parts(charge)
+    local _, _, _, charge = M.charge_at(hold, index)
+    if M.let_go(c, charge) then
+      local id, position, stamp, units, kind, member = M.parts(charge)
       if kind == 'G' or kind == 'S' then
-        member_back(c, member, stamp, by)
+        need('members')
+        M.member_back(c, member, stamp, id .. ':' .. position)
       else
         local uh, ul = amount(units)
         c.rh, c.rl = minus(c.rh, c.rl, uh, ul)
-        take_back(c, stamp, uh, ul)
+        M.take_back(c, stamp, uh, ul)
       end
       any = true
     end

@@ -5,7 +5,7 @@
 
 local LOG = '<dddd'
 
-local function log_of(session)
+function M.log_of(session)
   local log = {key = prefix .. 'n:' .. session, list = prefix .. 'l:' .. session}
   local raw = call('GET', log.key)
   if raw then log.last, log.mark, log.ends, log.size = unpacked(LOG, raw) end
@@ -18,7 +18,7 @@ local function log_of(session)
 end
 
 -- Write a note that nothing is in the way of; its number.
-local function write(log, note, keep, writer)
+function M.write(log, note, keep, writer)
   if log.old then call('DEL', log.list) end
   log.mark = max(now, log.mark)
   log.ends, log.last, log.size = max(log.ends, log.mark + keep), log.last + 1, log.size + #note

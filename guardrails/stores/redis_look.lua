@@ -2,17 +2,12 @@
 --
 -- ARGV: time or nothing, what is asked, and its terms in turn.
 
-local function late_charges(c)
-  if c.high < c.lapse then return {} end
-  return call('ZRANGEBYSCORE', prefix .. 'd:' .. c.name, '-inf', c.high)
-end
-
 -- The latest stamp of a member that is held by a charge which is not in `late`.
 local function held_beyond(c, member, late)
   local start, latest = #member .. ':' .. member .. '|', -1
   local held = call('ZRANGEBYLEX', prefix .. 'k:' .. c.name, '[' .. start, '(' .. start .. '~')
   for _, entry in ipairs(held) do
-    if not late[entry] then latest = max(latest, held_stamp(entry)) end
+    if not late[entry] then latest = max(latest, M.held_stamp(entry)) end
   end
   return latest
 end
@@ -21,8 +16,8 @@ end
 local function members_seen(c, charges)
   local kept, lost, moved = {}, {}, {}
   for _, charge in ipairs(charges) do
-    local by, stamp, _, kind, member = parts(charge)
-    moved[member], lost[held_name(member, stamp, by)] = true, true
+    local id, position, stamp, _, kind, member = M.parts(charge)
+    moved[member], lost[M.held_name(member, stamp, id .. ':' .. position)] = true, true
     if kind == 'S' then kept[member] = max(stamp, kept[member] or -1) end
   end
   local counted, unsettled, place = 0, 0, 0
@@ -50,17 +45,24 @@ end
 
 -- What is used and reserved, without moving the counter there.
 local function seen(c)
-  local charges = late_charges(c)
+  local late = M.late(c)
   if c.unit > 0 then
-    local counted, unsettled = members_seen(c, charges)
-    local uh, ul = unit_of(c)
+    need('members')
+    local counted, unsettled = members_seen(c, late)
+    local uh, ul = M.unit_of(c)
     return text(times(counted, uh, ul)) .. ' ' .. text(times(unsettled, uh, ul))
   end
   local slots = c.closed > 0 and call('ZRANGEBYSCORE', prefix .. 's:' .. c.name, '-inf', c.horizon) or {}
   for _, slot in ipairs(slots) do c.th, c.tl = minus(c.th, c.tl, amount(slot:match(':(%d+)$'))) end
+  for _, packed in ipairs({c.front, c.back}) do
+    for at = 1, #packed, SLOT_SIZE do
+      local stamp, hi, lo = unpacked(SLOT, packed, at)
+      if stamp <= c.horizon then c.th, c.tl = minus(c.th, c.tl, hi, lo) end
+    end
+  end
   if c.ends <= c.high then c.th, c.tl = minus(c.th, c.tl, c.sh, c.sl) end
-  for _, charge in ipairs(charges) do
-    local _, stamp, units, kind = parts(charge)
+  for _, charge in ipairs(late) do
+    local _, _, stamp, units, kind = M.parts(charge)
     local uh, ul = amount(units)
     c.rh, c.rl = minus(c.rh, c.rl, uh, ul)
     if kind == 'g' and stamp > c.horizon then c.th, c.tl = minus(c.th, c.tl, uh, ul) end
@@ -70,14 +72,15 @@ end
 
 -- Terms: name, window and earlier name of each counter.
 local function fill()
+  need('counters') need('charges')
   local answers = {}
   for at = 3, #ARGV, 3 do
     local name, spec, was = ARGV[at], ARGV[at + 1], ARGV[at + 2]
-    local head = call('GET', prefix .. 'c:' .. name)
+    local head = call('HGET', prefix .. 'c', name)
     if not head and was ~= '' then
-      head, name = call('GET', prefix .. 'c:' .. was), was
+      head, name = call('HGET', prefix .. 'c', was), was
     end
-    local c = opened(name, spec, head)
+    local c = M.opened(name, spec, head)
     if not c.horizon then return {err = 'GUARD clock'} end
     answers[#answers + 1] = seen(c)
   end
@@ -88,23 +91,24 @@ end
 local function names()
   local found, start = {}, ARGV[3]
   for _, name in ipairs(call('ZRANGE', prefix .. 'names', 0, -1)) do
-    if name:sub(1, #start) == start and call('EXISTS', prefix .. 'c:' .. name) == 1 then found[#found + 1] = name end
+    if name:sub(1, #start) == start then found[#found + 1] = name end
   end
   return found
 end
 
 -- Terms: key and gate of each breaker.
 local function gauges()
+  need('gates')
   local answers = {}
   for at = 3, #ARGV, 2 do
-    local gate = gate_of(ARGV[at], ARGV[at + 1])
-    local b = breaker_of(gate.key)
+    local gate = M.gate_of(ARGV[at], ARGV[at + 1])
+    local b = M.breaker_of(gate.key)
     local state, failures, outcomes, wait = 'closed', 0, 0, 0
-    if now < kept_until(b, gate) then
+    if now < M.kept_until(b, gate) then
       local moment = max(now, b.mark)
       failures, outcomes = b.run, b.run
       if gate.longest then
-        local number, failed = before(b, moment - gate.longest)
+        local number, failed = M.before(b, moment - gate.longest)
         failures, outcomes = b.failures - failed, b.outcomes - number
       end
       wait = b.till >= 0 and b.till - moment or 0
@@ -117,22 +121,25 @@ end
 
 -- Terms: session, text, keep, after or nothing, who writes, whether it may have been written already.
 local function remember()
-  local log, after = log_of(ARGV[3]), tonumber(ARGV[6])
+  need('logs')
+  local log, after = M.log_of(ARGV[3]), tonumber(ARGV[6])
   if ARGV[8] == 'again' and log.writer == ARGV[7] then return log.last end
   if after and after ~= log.last then return {log.last} end
   if ARGV[8] == 'again' and not after and log.last > 0 then return {err = 'GUARD unsure'} end
-  return write(log, ARGV[4], tonumber(ARGV[5]), ARGV[7])
+  return M.write(log, ARGV[4], tonumber(ARGV[5]), ARGV[7])
 end
 
 local function recall()
-  local log, after = log_of(ARGV[3]), tonumber(ARGV[4])
+  need('logs')
+  local log, after = M.log_of(ARGV[3]), tonumber(ARGV[4])
   if log.last == 0 or after >= log.last then return {log.last, {}} end
   local wanted = min(log.last - after, call('LLEN', log.list))
   return {log.last, wanted > 0 and call('LRANGE', log.list, -wanted, -1) or {}}
 end
 
 local function forget()
-  local log = log_of(ARGV[3])
+  need('logs')
+  local log = M.log_of(ARGV[3])
   call('DEL', log.key, log.list)
   return log.last > 0 and 1 or 0
 end

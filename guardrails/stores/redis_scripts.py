@@ -21,7 +21,20 @@ BOUNDS = f"""\
 local KEEP, LOOK_AHEAD, MOST_UNITS, REPEATS = {KEEP}, {LOOK_AHEAD}, '{MOST_UNITS}', {REPEATS}
 local PROBE, MOST_OUTCOMES, FORGOTTEN = {PROBE}, {MOST_OUTCOMES}, {FORGOTTEN}
 local MOST_NOTES, MOST_BYTES = {MOST_NOTES}, {MOST_BYTES}
+local HEAD, HEAD_SIZE = '<{"d" * 17}c24', 160
+local SLOT, SLOT_SIZE, FEW_SLOTS = '<ddd', 24, 8
+local HELD, HELD_SIZE, FEW_HELD = '<c24Hddddc1', 59, 16
 """
+
+# In a function of their own, because what functions share with the one around them costs them a search.
+NEED = """\
+local need
+local has = {}
+function need(part)
+if has[part] then return end
+has[part] = true
+"""
+MAIN = "local function main()"
 
 
 class Script:
@@ -29,15 +42,32 @@ class Script:
 
     __slots__ = ("digest", "text")
 
-    def __init__(self, *parts: str) -> None:
-        self.text = BOUNDS + "\n".join(map(_part, parts))
+    def __init__(self, name: str, *parts: str) -> None:
+        quick = [_text("quick")] if name == "reserve" else []
+        pieces = [
+            BOUNDS,
+            *quick,
+            _text("head"),
+            NEED,
+            *map(_part, parts),
+            "end",
+            MAIN,
+            _text(name),
+            "end",
+            "return main()",
+        ]
+        self.text = "\n".join(pieces)
         self.digest = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _part(name: str) -> str:
+    return f"if part == '{name}' then\n{_text(name)}\nend"
+
+
+def _text(name: str) -> str:
     return Path(__file__).with_name(f"redis_{name}.lua").read_text(encoding="utf-8")
 
 
-RESERVE = Script("counters", "members", "gates", "logs", "holds", "reserve")
-SETTLE = Script("counters", "members", "gates", "holds", "settle")
-LOOK = Script("counters", "members", "gates", "logs", "look")
+RESERVE = Script("reserve", "counters", "charges", "members", "gates", "logs", "holds", "rare")
+SETTLE = Script("settle", "counters", "charges", "members", "gates", "holds")
+LOOK = Script("look", "counters", "charges", "members", "gates", "logs")

@@ -9,10 +9,11 @@ local operation, id, settler = ARGV[2], ARGV[3], ARGV[4]
 local function report(hold, outcome)
   if hold.reported then return end
   hold.reported = outcome ~= 'none'
+  if hold.gates[1] then need('gates') end
   local told = {}
   for at = 1, #hold.gates, 2 do
     local key = hold.gates[at]
-    if not told[key] then settle_gate(gate_of(key, hold.gates[at + 1]), id, outcome) end
+    if not told[key] then M.settle_gate(M.gate_of(key, hold.gates[at + 1]), id, outcome) end
     told[key] = true
   end
 end
@@ -31,7 +32,7 @@ local function finals_of(hold)
   local reported, known, finals = {}, {}, {}
   for at = 5, #ARGV, 2 do reported[ARGV[at]] = ARGV[at + 1] end
   for index = 1, #hold.charges / 4 do
-    local key, decimals = charge_at(hold, index):match('^(.*)|[^|]*#(%d+)$')
+    local key, decimals = M.charge_at(hold, index):match('^(.*)|[^|]*#(%d+)$')
     known[key] = true
     if reported[key] then
       local units, problem = units_of(reported[key], tonumber(decimals))
@@ -46,32 +47,34 @@ local function finals_of(hold)
 end
 
 local function settle_member(hold, c, charge, final)
-  local held, by, stamp, _, kind, member = let_go(c, charge), parts(charge)
+  need('members')
+  local held, id_, position, stamp, _, kind, member = M.let_go(c, charge), M.parts(charge)
+  local by = id_ .. ':' .. position
   if held and final == '0' then
-    member_back(c, member, stamp, by)
+    M.member_back(c, member, stamp, by)
   elseif held then
-    member_stays(c, member, stamp, by)
+    M.member_stays(c, member, stamp, by)
   elseif final ~= '0' and not (kind == 'S' and hold.state == OPEN) then
-    join(c, member, nil)
+    M.join(c, member, nil)
   end
 end
 
 -- Turn the estimate into `final` units. What exceeds it is charged now, and so is the whole of it if it had
 -- been given back by then: the call did run.
 local function settle(hold, c, charge, final)
-  local _, stamp, units, kind = parts(charge)
+  local _, _, stamp, units, kind = M.parts(charge)
   if kind == 'G' or kind == 'S' then return settle_member(hold, c, charge, final) end
-  local held = let_go(c, charge)
+  local held = M.let_go(c, charge)
   local there = held or (kind == 's' and hold.state == OPEN)
   local eh, el = amount(units)
   local fh, fl = amount(final or units)
   if held then c.rh, c.rl = minus(c.rh, c.rl, eh, el) end
   if not there then
-    put(c, fh, fl)
+    M.put(c, fh, fl)
   elseif above(eh, el, fh, fl) then
-    take_back(c, stamp, minus(eh, el, fh, fl))
+    M.take_back(c, stamp, minus(eh, el, fh, fl))
   else
-    put(c, minus(fh, fl, eh, el))
+    M.put(c, minus(fh, fl, eh, el))
   end
 end
 
@@ -79,16 +82,16 @@ local function commit(hold)
   if hold.state == COMMITTED then return 0 end
   local finals, problem = finals_of(hold)
   if not finals then return {err = problem} end
-  local counters, by_name = counters_of(hold)
-  if not counters then return {err = 'GUARD clock'} end
-  for index, c in ipairs(counters) do
-    local _, _, _, charge = charge_at(hold, index)
+  local found, list = M.counters_of(hold)
+  if not found then return {err = 'GUARD clock'} end
+  for index, c in ipairs(found) do
+    local _, _, _, charge = M.charge_at(hold, index)
     settle(hold, c, charge, finals[index])
   end
-  flush_all(by_name, id)
+  M.flush(list, id)
   report(hold, 'success')
   hold.state, hold.settler, hold.answer, hold.charges, hold.gates = COMMITTED, settler, 1, {}, {}
-  save_hold(hold)
+  M.save_hold(hold)
   -- Without a request nobody asks for it any more but a repeated commit.
   if not hold.request then call('PEXPIRE', prefix .. 'h:' .. id, REPEATS) end
   return 1
@@ -96,18 +99,20 @@ end
 
 local function release(hold)
   if hold.state == COMMITTED then return 0 end
-  local counters, by_name = counters_of(hold)
-  if not counters then return {err = 'GUARD clock'} end
+  local found, list = M.counters_of(hold)
+  if not found then return {err = 'GUARD clock'} end
   report(hold, ARGV[5] == 'failed' and 'failure' or 'none')
-  hold.answer = give_back(hold, counters) and 1 or 0
+  hold.answer = M.give_back(hold, found) and 1 or 0
   hold.settler = settler
-  flush_all(by_name, id)
-  save_hold(hold)
+  M.flush(list, id)
+  M.save_hold(hold)
   return hold.answer
 end
 
-local hold = hold_of(id)
+need('holds')
+local hold = M.hold_of(id)
 if not hold then return 0 end
 if hold.settler == settler then return hold.answer end
+need('counters') need('charges')
 if operation == 'commit' then return commit(hold) end
 return release(hold)
