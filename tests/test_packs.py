@@ -1,7 +1,7 @@
 """Every pack in `policies/` loads without a finding, decides its examples as it says, and has a true README.
 
-A pack is a folder with `NAME.guard`, `tools.json`, `events.jsonl`, `expected.jsonl` and `README.md`. The two
-example files go line by line: an event, and the outcome, labels, payload and kinds of errors of its decision.
+A pack is a folder with `NAME.guard`, `tools.json`, `NAME.test.yaml`, `events.jsonl` and `README.md`. The tests hold
+events and the outcome, labels, payload and kinds of errors of their decisions; the stream holds the same events.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from guardrails import Guard
 from guardrails.language.formatter import format_text
 from guardrails.language.schema import read_tools
 from guardrails.loading import load
-from guardrails.model import Decision
+from guardrails.testing import read_suite, run_suite
+from guardrails.testing.cases import Suite
+from guardrails.testing.reporting import Report, render_text
 
 POLICIES = ROOT / "policies"
 PACKS = sorted(path.parent.name for path in POLICIES.glob("*/*.guard") if path.stem == path.parent.name)
@@ -37,15 +40,14 @@ def _lines(pack: str, file: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def _summary(call_id: str, decision: Decision) -> dict[str, Any]:
-    """A decision as a line of `expected.jsonl`."""
-    labels = sorted({applied.label for applied in decision.applied if applied.label})
-    found: dict[str, Any] = {"call_id": call_id, "outcome": decision.outcome.value, "labels": labels}
-    if decision.transforms:
-        found["payload"] = decision.payload
-    if decision.errors:
-        found["errors"] = sorted({error.kind for error in decision.errors})
-    return found
+@cache
+def _suite(pack: str) -> Suite:
+    return read_suite(str(POLICIES / pack / f"{pack}.test.yaml"))
+
+
+def _wanted(pack: str) -> list[dict[str, Any]]:
+    """What each case of a pack expects of its one event."""
+    return [{want.aspect: want.value for want in case.steps[0].wants} for case in _suite(pack).cases]
 
 
 def test_the_packs_that_are_promised_are_there() -> None:
@@ -76,20 +78,36 @@ def test_tools_are_pinned(pack: str) -> None:
 
 @pytest.mark.parametrize("pack", PACKS)
 def test_examples_decide_as_expected(pack: str) -> None:
-    guard = Guard.load(_policy(pack))
-    events, expected = _lines(pack, "events.jsonl"), _lines(pack, "expected.jsonl")
-    found = [_summary(event["call_id"], guard.decide(event)) for event in events]
-    assert found == expected
+    results = run_suite(_suite(pack))
+    assert [result.status for result in results] == ["passed"] * len(_suite(pack).cases), render_text(
+        [Report(pack, tuple(results))]
+    )
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_the_stream_holds_the_same_events(pack: str) -> None:
+    streamed = {event.pop("call_id"): event for event in _lines(pack, "events.jsonl")}
+    tested = {case.name: dict(case.steps[0].value) for case in _suite(pack).cases}
+    for event in tested.values():
+        del event["session"]
+    assert {name: _plain(event) for name, event in tested.items() if name in streamed} == {
+        name: _plain(event) for name, event in streamed.items()
+    }
+
+
+def _plain(event: dict[str, Any]) -> dict[str, Any]:
+    """An event with the arguments that it leaves out."""
+    return {"args": {}} | event if event["type"] == "call" else event
 
 
 @pytest.mark.parametrize("pack", PACKS)
 def test_examples_are_of_every_kind(pack: str) -> None:
-    events, expected = _lines(pack, "events.jsonl"), _lines(pack, "expected.jsonl")
+    events, expected = [case.steps[0].value for case in _suite(pack).cases], _wanted(pack)
     assert len(events) >= MIN_EXAMPLES
-    assert len({event["call_id"] for event in events}) == len(events)
+    assert all({"outcome", "applied"} <= wants.keys() for wants in expected)
     assert {event["type"] for event in events} >= {"call", "result"}
-    assert {line["outcome"] for line in expected} >= {"allow", "ask", "deny"}
-    assert any("payload" in line for line in expected)
+    assert {wants["outcome"] for wants in expected} >= {"allow", "ask", "deny"}
+    assert any("payload" in wants for wants in expected)
 
 
 @pytest.mark.parametrize("pack", PACKS)
@@ -97,7 +115,7 @@ def test_every_statement_with_a_label_is_exercised(pack: str) -> None:
     checked = load([str(_policy(pack))]).checked
     assert checked is not None
     labels = {rule.statement.label for rule in checked.rules if rule.statement.label}
-    assert labels - {label for line in _lines(pack, "expected.jsonl") for label in line["labels"]} == set()
+    assert labels - {label for wants in _wanted(pack) for label in wants["applied"]} == set()
 
 
 @pytest.mark.parametrize("pack", PACKS)

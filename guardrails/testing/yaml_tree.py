@@ -169,4 +169,5 @@ def _number(raw: str, found: re.Match[str]) -> int | float | Decimal:
         return int(raw)
     exact = Decimal(raw)
     nearest = float(raw)
-    return nearest if abs(nearest) < 1e300 and Decimal(repr(nearest)) == exact else exact
+    is_same = nearest - nearest == 0 and Decimal(repr(nearest)) == exact
+    return nearest if is_same else exact
