@@ -280,7 +280,9 @@ class Session:
         """`function` as the tool `tool` (its own name when left out): checked, run, and its result checked.
 
         The wrapper raises `Denied`, `Halted` or `ApprovalRequired` instead of running, and gives the result
-        as the policy transformed it. Async functions stay async.
+        as the policy transformed it. Async functions stay async. When `function` raises, what the call was
+        charged is given back; when it is cancelled or interrupted it stays charged, because nobody knows what
+        it did until then. Raises `TypeError` for a generator: a result is judged as a whole.
         """
         from guardrails.enforcement import enforced
 
@@ -304,9 +306,9 @@ def refuse(decision: Decision) -> None:
 
 
 def _new_id() -> str:
-    from uuid import uuid4
+    from os import urandom
 
-    return uuid4().hex
+    return urandom(16).hex()
 
 
 def _digests(tools: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:

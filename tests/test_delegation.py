@@ -322,3 +322,48 @@ def test_async_and_enforcement(guard: Guard, own: Guard, tmp_path: Any) -> None:
 def test_a_guard_of_the_chain_is_not_asked_twice(guard: Guard) -> None:
     child = guard.session().delegate(guard=guard)
     assert [pay(child) for _ in range(4)] == [Outcome.ALLOW] * 3 + [Outcome.DENY]
+
+
+PAST = """
+policy past
+on call read { allow; few: limit 2 per 1d }
+on call send { allow; deny when seen(call read) }
+on session { limit retries 1 }
+"""
+
+
+def test_what_a_child_does_is_part_of_the_past_of_its_parent() -> None:
+    parent = Guard.from_text(PAST, clock=FrozenClock(NOW)).session()
+    assert parent.check_call("send", {}).allowed
+    assert parent.delegate(tools=["read"]).delegate().check_call("read", {}).allowed
+    assert parent.check_call("send", {}).outcome is Outcome.DENY
+    assert parent.delegate().check_call("send", {}).outcome is Outcome.DENY
+
+
+def test_what_a_child_was_refused_is_not() -> None:
+    parent = Guard.from_text(PAST, clock=FrozenClock(NOW)).session()
+    own = Guard.from_text("policy own\non call read { deny }", clock=FrozenClock(NOW))
+    for child in (parent.delegate(tools=["send"]), parent.delegate(guard=own)):
+        assert child.check_call("read", {}).outcome is Outcome.DENY
+    assert parent.check_call("send", {}).allowed
+
+
+def test_what_the_parent_refuses_is_no_past_of_the_own_policy() -> None:
+    own = Guard.from_text(
+        "policy own\non call read { allow }\non call send { allow; deny when seen(call read) }",
+        clock=FrozenClock(NOW),
+    )
+    parent = Guard.from_text(PAST, clock=FrozenClock(NOW)).session()
+    child = parent.delegate(guard=own)
+    for _ in range(2):
+        assert parent.check_call("read", {}).allowed
+    assert child.check_call("read", {}).outcome is Outcome.DENY
+    assert len(child.check_call("send", {}).reasons) == 1  # the parent's alone
+
+
+def test_retries_are_counted_over_the_whole_chain() -> None:
+    parent = Guard.from_text('policy p\non call "*" { allow }\non session { limit retries 1 }').session()
+    for session in (parent, parent.delegate()):
+        decision = session.check_call("a", {"n": 1})
+        session.failed("a", {"n": 1}, decision=decision)
+    assert parent.delegate().check_call("a", {"n": 1}).outcome is Outcome.DENY

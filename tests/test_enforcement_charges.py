@@ -213,3 +213,18 @@ def test_a_child_gives_back_to_its_parent() -> None:
     with pytest.raises(Broken):
         tool_of(child, "work", raises(Broken()), is_async=False)()
     assert used(session, "desk.daily") == []
+
+
+def test_a_result_finds_its_call_when_the_policy_changed_the_arguments() -> None:
+    session = session_of(
+        "policy past\n"
+        "on call work { allow; redact args.key with mask; deny when count(call work where call.ok == true) >= 1 }\n"
+    )
+
+    @session.tool
+    def work(key: str) -> str:
+        return key
+
+    assert work("secret") == "***"
+    with pytest.raises(Denied):
+        work("another")
