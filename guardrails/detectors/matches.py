@@ -50,3 +50,26 @@ class Detector(Protocol):
     left: int
     """How many characters before a match can take part in the decision about it (context, boundaries): what
     a stream must keep of what it has let go."""
+
+
+class Optional(Protocol):
+    """What a detector may say besides, for redaction to know. `Detector` holds without it."""
+
+    def judged_whole(self, context: Sequence[str]) -> int:
+        """Up to which length, in characters, a text with this context is judged as a whole, such as the value
+        of a field that is called a password; 0 where context only moves scores. Without it 4,096 is assumed,
+        and no shorter text of a JSON document goes on before it ends."""
+
+    def find_from(self, text: str, start: int, context: Sequence[str]) -> list[Match]:
+        """The matches that begin at `start` or later, for a detector whose matches depend on where the one
+        before them ended."""
+
+    def settled_from(self, text: str, start: int) -> int:
+        """`settled` for such a detector."""
+
+    def goes_on(self, match: Match) -> str:
+        """The characters with which a match goes on that was cut short: all that follow are a part of it.
+        Empty for a match that is whole."""
+
+    run: str
+    """What `goes_on` says of every match of `hold` characters or more, for a detector without it."""

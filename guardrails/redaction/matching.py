@@ -85,9 +85,8 @@ class Finder:
         methods: list[Method] = [rule.method for rule in rules if rule.wants(match.entity)]
         if not methods or self._forms.inside(window.text, match.start, match.end):
             return []
-        is_cut = match.end - match.start >= detector.hold
-        run: str = getattr(detector, "run", "") if is_cut else ""
         start, end, method = match.start + window.start, match.end + window.start, strictest(methods)
+        run = run_of(detector, match)
         return [Found(start, end, match.entity, score=match.score, method=method, run=run)]
 
 
@@ -114,6 +113,14 @@ def matches_of(detector: Detector, text: str, context: Sequence[str], start: int
         found: list[Match] = find_from(text, start, context)
         return found
     return [match for match in detector.find(text, context) if match.start >= start]
+
+
+def run_of(detector: Detector, match: Match) -> str:
+    """The characters with which a match goes on that its detector had to cut short; empty for one that is whole."""
+    goes_on = getattr(detector, "goes_on", None)
+    if goes_on is not None:
+        return str(goes_on(match))
+    return getattr(detector, "run", "") if match.end - match.start >= detector.hold else ""
 
 
 def settled_by(detector: Detector, text: str, start: int) -> int:

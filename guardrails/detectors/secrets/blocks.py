@@ -2,7 +2,8 @@
 
 Takes a text, gives matches from the first line on: to the last line if it comes, else as far as key material
 goes on. A block spans at most `LONGEST` characters, which is more than the longest keys in use take, and ends
-where the next one begins.
+where the next one begins. A match for the reason `CUT` is the beginning of a longer key, which goes on with
+characters of `RUN`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 LONGEST = 16_384
 """Characters of a block with its first and last line."""
 
+RUN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/= \t\r\n\\\"',>|.#*%&;"
+"""Characters of key material, of what stands between its lines, and of escapes."""
+
+CUT = "a private key that is longer than was looked at"
+
 FIRST_LINE = 64
 """Characters of the longest first line."""
 
@@ -31,6 +37,8 @@ _END = re.compile(
 _GAP = r"(?:\s|\\+[nrt]|[\"'+,\\>|.#*])"
 _HEADING = r"(?:Proc-Type|DEK-Info|Version|Comment|Hash|Charset)\\?: [^\r\n\\]{0,100}"
 _LINE = r"[A-Za-z0-9+/=]{16,}"
+_SHORTEST_LINE = 16
+_WIDEST_GAP = 64
 _MATERIAL = re.compile(
     rf"(?:{_GAP}{{0,64}}{_HEADING}){{0,5}}(?:{_GAP}{{0,64}}{_LINE})+(?:{_GAP}{{1,16}}[A-Za-z0-9+/=]{{4,15}}(?![A-Za-z0-9+/=]))?"
 )
@@ -58,8 +66,15 @@ def _block(text: str, begin: re.Match[str], limit: int) -> Match | None:
         return Match(begin.start(), end.end(), "PRIVATE_KEY", 1.0, "a private key")
     material = _MATERIAL.match(text, begin.end(), limit)
     if material and _is_material(material.group()):
+        if _is_cut(begin, material.end(), limit):
+            return Match(begin.start(), limit, "PRIVATE_KEY", 0.95, CUT)
         return Match(begin.start(), material.end(), "PRIVATE_KEY", 0.95, "a private key that is cut short")
     return None
+
+
+def _is_cut(begin: re.Match[str], end: int, limit: int) -> bool:
+    """Whether key material ends only where no more was looked at: in the middle of a line, or of a gap."""
+    return limit - begin.start() == LONGEST and limit - end < _SHORTEST_LINE + _WIDEST_GAP
 
 
 def _is_material(body: str) -> bool:

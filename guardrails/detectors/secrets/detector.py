@@ -8,13 +8,13 @@ from guardrails.detectors.entropy import LABEL, is_hex, is_identifier, is_labell
 from guardrails.detectors.matches import Match
 from guardrails.detectors.normalise import REACH, is_plain, normalised
 from guardrails.detectors.secrets import assignments, blocks, places, tokens
-from guardrails.detectors.secrets.names import STEMS
+from guardrails.detectors.secrets.names import STEMS, kind_of
 from guardrails.detectors.secrets.scanning import literals
 from guardrails.errors import Ambiguous
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 ENTITIES = frozenset({"API_KEY", "AUTHORIZATION", "HIGH_ENTROPY", "JWT", "PASSWORD", "PRIVATE_KEY", "SECRET"})
@@ -58,6 +58,14 @@ class SecretDetector:
             found |= self._found_in_plain_spelling(text)
         kept = (match for match in found if match.score >= self.threshold and match.entity in self.entities)
         return sorted(_nearest(kept), key=_order)
+
+    def judged_whole(self, context: Sequence[str] = ()) -> int:
+        """See `Detector`: under the name of a secret, a text that is short enough is one as a whole."""
+        return assignments.LONGEST if any(kind_of(word) for word in context) else 0
+
+    def goes_on(self, match: Match) -> str:
+        """See `Detector`: a private key of which the end was not looked at."""
+        return blocks.RUN if match.reason == blocks.CUT else ""
 
     def settled(self, text: str) -> int:
         """Up to where a growing text is settled; see `Detector.settled`."""
@@ -104,7 +112,12 @@ def _nearest(matches: Any) -> list[Match]:
         key = (match.start, match.end, match.entity)
         if key not in best or (match.score, match.reason) > (best[key].score, best[key].reason):
             best[key] = match
-    return list(best.values())
+    return [match for match in best.values() if match.reason != blocks.CUT or not _is_seen_whole(match, best)]
+
+
+def _is_seen_whole(cut: Match, found: Iterable[tuple[int, int, str]]) -> bool:
+    """Whether the end of a key that was cut is known in the other spelling of the text."""
+    return any(start == cut.start and end > cut.end and entity == cut.entity for start, end, entity in found)
 
 
 def _unsettled(text: str) -> int:
