@@ -287,10 +287,10 @@ def _call_key(tool: Any, args: Any, call_id: str | None) -> str:
     """How a result finds its call: by the call's id, else by the tool and equal arguments."""
     if call_id is not None:
         return call_id
-    from json import dumps
+    from guardrails.strict_json import write_json
 
     try:
-        return f"{tool} {dumps(args, sort_keys=True, default=repr)}"
+        return f"{tool} {write_json(args, by_name=True)}"
     except (TypeError, ValueError):
         return f"{tool} {args!r}"
 

@@ -94,18 +94,19 @@ def _inside(value: Any) -> Any:
     return value.values() if value.__class__ is dict else value if value.__class__ is list else ()
 
 
-def write_json(value: Any) -> str:
-    """`value` on one line, in ASCII. Exact decimals are written as texts, sets as sorted lists. Raises
-    ValueError for NaN, an infinity or a value that holds itself."""
+def write_json(value: Any, *, by_name: bool = False) -> str:
+    """`value` on one line, in ASCII, with `by_name` the members of objects in the order of their names. Exact
+    decimals are written as texts, sets as sorted lists. Raises ValueError for NaN, an infinity or a value that
+    holds itself."""
     try:
         from _json import encode_basestring_ascii, make_encoder
 
-        encode = make_encoder({}, _plain, encode_basestring_ascii, None, ": ", ", ", False, False, False)
+        encode = make_encoder({}, _plain, encode_basestring_ascii, None, ": ", ", ", by_name, False, False)
         return "".join(encode(value, 0))
     except ImportError:
         from json import dumps
 
-        return dumps(value, default=_plain, allow_nan=False)
+        return dumps(value, default=_plain, allow_nan=False, sort_keys=by_name)
 
 
 def _plain(value: Any) -> Any:
