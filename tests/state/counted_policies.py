@@ -117,7 +117,7 @@ def _session_block(draw: st.DrawFn, labels: Any) -> str:
 def policies(draw: st.DrawFn) -> list[tuple[str, str]]:
     """One or two files, `(name, text)`."""
     labels = (f"s{index}" for index in range(100))
-    text = "policy one\n" + PRELUDE + 'on call "*" { allow }\n'
+    text = "policy one\n" + PRELUDE + 'on call "*" { base: allow }\n'
     text += "".join(_block(draw, labels) for _ in range(draw(st.integers(1, 3))))
     if draw(st.sampled_from([True, False, False])):
         text += _session_block(draw, labels)
