@@ -2,10 +2,11 @@
 
 Takes a URL, gives a store, sync or async. Each call is one run of one script, so one round trip (`levels`
 takes two). All keys of a store share a hash tag: on a Cluster a store lies on one node, whose speed is the
-store's, and stores with other prefixes may lie on others. What is granted is as durable as the server is set
-up to be: `appendonly yes` with `appendfsync always` loses nothing that was granted, `maxmemory-policy
-noeviction` keeps counters from being dropped for want of memory, and a failover to a replica may lose what
-it had not been told yet. Needs Redis 6.2 or later, or Valkey.
+store's, and stores with other prefixes may lie on others. While its slot is being moved to another node, a
+store is unavailable. What is granted is as durable as the server is set up to be: `appendonly yes` with
+`appendfsync always` loses nothing that was granted, `maxmemory-policy noeviction` keeps counters from being
+dropped for want of memory, and a failover to a replica may lose what it had not been told yet. Needs Redis
+6.2 or later, or Valkey.
 """
 
 from __future__ import annotations

@@ -39,7 +39,11 @@ AGAIN = ("again", "", "")
 
 
 class Call:
-    """One run of `script`. `extra` is said in addition when it may have run already."""
+    """One run of `script`. `extra` is said in addition when it may have run already.
+
+    Of the two keys that are named, one never exists: so a Cluster that is moving the slot, with some keys
+    here and some there already, answers `TRYAGAIN` and runs no script on half of them.
+    """
 
     __slots__ = ("_extra", "_prefix", "_terms", "script")
 
@@ -50,12 +54,12 @@ class Call:
         self._extra = extra
 
     def packed(self) -> bytes:
-        return packed(("EVALSHA", self.script.digest, 1, self._prefix, *self._terms))
+        return packed(("EVALSHA", self.script.digest, 2, self._prefix, f"{self._prefix}c", *self._terms))
 
     def packed_again(self, *, whole: bool) -> bytes:
         """For another try; `whole` sends the text of the script as well."""
         script = ("EVAL", self.script.text) if whole else ("EVALSHA", self.script.digest)
-        return packed((*script, 1, self._prefix, *self._terms, *self._extra))
+        return packed((*script, 2, self._prefix, f"{self._prefix}c", *self._terms, *self._extra))
 
 
 class Calls:
@@ -82,10 +86,9 @@ class Calls:
         special = False
         for demand in demands:
             window = demand.window
-            exact_width = window.__class__ is Sliding and not window.buckets
             terms += (
                 demand.counter, demand.units, demand.ceiling,
-                window.width if exact_width else self._window(window, now, ttl),
+                window.width if isinstance(window, Sliding) and not window.buckets else self._window(window, now, ttl),
             )  # fmt: skip
             special = special or demand.member is not None or demand.left or demand.was is not None
         if special:

@@ -13,7 +13,7 @@ from time import monotonic
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import AskError, BusyLoadingError, MovedError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import BusyLoadingError, MovedError, NoScriptError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as TooSlow
 from redis.retry import Retry
@@ -33,21 +33,16 @@ MOST_TRIES = 5
 
 
 class Tries:
-    """How one call is tried until it is answered. `node` is where to go next; None: wherever the slot is.
+    """How one call is tried until it is answered. `same` says that the connection is good for the next try."""
 
-    `same` says that the connection is good for the next try, and `ask` that the node has to be told that it
-    was named by another one.
-    """
-
-    __slots__ = ("_call", "_left", "_route", "ask", "command", "node", "same")
+    __slots__ = ("_call", "_left", "_route", "command", "same")
 
     def __init__(self, call: Call, route: Route) -> None:
         self._call = call
         self._route = route
         self._left = MOST_TRIES
         self.command = call.packed()
-        self.node: Node | None = None
-        self.same = self.ask = False
+        self.same = False
 
     def failed(self, error: RedisError) -> None:
         """Decide about another try after `error`; raises what the port says when there is none.
@@ -55,8 +50,7 @@ class Tries:
         Repeating a call is safe, because a script knows what it has done already.
         """
         self._left -= 1
-        self.same = self.ask = False
-        self.node = None
+        self.same = False
         if isinstance(error, Disconnected | TooSlow):
             self._route.doubt()
         if not self._left or not self._again(error):
@@ -66,8 +60,8 @@ class Tries:
         if isinstance(error, NoScriptError):
             self.same = True
             self.command = self._call.packed_again(whole=True)
-        elif isinstance(error, AskError):
-            self._redirect(error)
+        elif isinstance(error, MovedError):
+            self._route.move((str(error.host), int(error.port)))
         elif isinstance(error, Disconnected) and not isinstance(error, BusyLoadingError):
             # Once is enough, except that each node of a Cluster may know where the others went.
             self._left = min(self._left, len(self._route.known) + 1)
@@ -75,14 +69,6 @@ class Tries:
         else:
             return False
         return True
-
-    def _redirect(self, error: AskError) -> None:
-        """The slot has moved for good, or this once."""
-        node = (str(error.host), int(error.port))
-        if isinstance(error, MovedError):
-            self._route.move(node)
-        else:
-            self.node, self.ask = node, True
 
 
 class Lines:
@@ -146,7 +132,7 @@ class Lines:
         """Keep a connection that brought a clear answer; else it is worth nothing, nor are those that idle."""
         if line is None:
             return
-        if isinstance(error, ResponseError) and not isinstance(error, AskError):
+        if isinstance(error, ResponseError) and not isinstance(error, MovedError):
             self._keep(line)
             return
         line.disconnect()
@@ -168,14 +154,10 @@ class Lines:
     def _connected(self, tries: Tries, until: float) -> Any:
         if tries.same and self._idle:
             return self._idle.pop()
-        node = tries.node or self._route.target
+        node = self._route.target
         if node is None and self._route.is_cluster:
             node = self._find(until)
-        line = self._line_to(node, until)
-        if tries.ask:
-            line.send_command("ASKING", check_health=False)
-            line.read_response()
-        return line
+        return self._line_to(node, until)
 
     def _line_to(self, node: Node | None, until: float) -> Any:
         left = _left(until)

@@ -11,7 +11,7 @@ import asyncio
 from redis import asyncio as redis_asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import AskError, RedisError, ResponseError
+from redis.exceptions import MovedError, RedisError, ResponseError
 from redis.exceptions import TimeoutError as TooSlow
 
 from guardrails.stores.port import StoreUnavailable
@@ -79,7 +79,7 @@ class AsyncLines:
     async def _settle_line(self, line: Any, error: RedisError) -> None:
         if line is None:
             return
-        if isinstance(error, ResponseError) and not isinstance(error, AskError):
+        if isinstance(error, ResponseError) and not isinstance(error, MovedError):
             await self._keep(line)
             return
         await line.disconnect(nowait=True)
@@ -100,14 +100,10 @@ class AsyncLines:
     async def _connected(self, tries: Tries) -> Any:
         if tries.same and self._idle:
             return self._idle.pop()
-        node = tries.node or self._route.target
+        node = self._route.target
         if node is None and self._route.is_cluster:
             node = await self._find()
-        line = await self._line_to(node)
-        if tries.ask:
-            await line.send_command("ASKING", check_health=False)
-            await line.read_response()
-        return line
+        return await self._line_to(node)
 
     async def _line_to(self, node: Node | None) -> Any:
         options = dict(self._pool.connection_kwargs)

@@ -1,27 +1,30 @@
-"""What is special about the store in Redis: its clock, its time-outs, and servers that go away."""
+"""What is special about the store in Redis: its clock, its terms, and what it leaves behind."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import threading
 import time
-from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from conftest import free_port, redis_program, start_redis
+import redis
 
 from guardrails.errors import EvaluationError, TooLarge
 from guardrails.stores import (
+    LIFETIME,
     Calendar,
     Demand,
     Fill,
+    Gate,
     Granted,
+    Note,
+    Opening,
+    Past,
     Refused,
     Sliding,
+    Store,
     StoreUnavailable,
     open_async_store,
     open_store,
@@ -63,8 +66,6 @@ def test_a_clock_that_is_periods_away_is_unavailable(url: str) -> None:
 
 
 def test_a_script_that_the_server_forgot_is_sent_again(url: str) -> None:
-    import redis
-
     store = open_store(url)
     store.reserve([Demand("a", 1, 9)], now=0, ttl=TTL)
     with redis.Redis.from_url(url.partition("?")[0]) as client:
@@ -74,8 +75,6 @@ def test_a_script_that_the_server_forgot_is_sent_again(url: str) -> None:
 
 
 def test_reported_amounts_are_exact(url: str) -> None:
-    from decimal import Decimal
-
     store = open_store(url)
     demand = Demand("cost", 1, 10**9, decimals=6)
     held = [store.reserve([demand], now=0, ttl=TTL) for _ in range(3)]
@@ -92,18 +91,43 @@ def test_reported_amounts_are_exact(url: str) -> None:
 
 
 def test_nothing_is_left_on_the_server_for_ever(url: str) -> None:
-    import redis
-
     store = open_store(url)
     for request in (None, "r"):
         answer = store.reserve([Demand("a", 1, 9, MINUTE)], now=0, ttl=TTL, request=request)
         assert isinstance(answer, Granted)
         store.commit(answer.reservation, now=0)
     store.reserve([Demand("a", 1, 9, MINUTE), Demand("b", 9, 1, MINUTE)], now=0, ttl=TTL)
+    gate = Gate("api", (Opening(2, SECOND), Opening(3)), SECOND)
+    member = Demand("m", 1, 9, MINUTE, member="ana")
+    note = Note("s", "text", SECOND)
+    for ttl in (TTL, None):
+        for _ in range(20):
+            store.reserve([Demand("c", 1, 99, MINUTE), member], now=0, ttl=ttl, gates=[gate], note=note)
+    store.reserve([Demand("d", 1, 9, MINUTE, was="c")], now=0, ttl=TTL)
+    failed = store.reserve([member], now=0, ttl=TTL, gates=[gate])
+    assert isinstance(failed, Granted)
+    store.release(failed.reservation, now=0, failed=True)
+    store.remember(note, now=0)
     prefix = url.split("prefix=")[1].split("&")[0]
     with redis.Redis.from_url(url.partition("?")[0]) as client:
         keys = list(client.scan_iter(match=f"{{{prefix}}}*"))
-        assert keys
+        kinds = {key.decode().partition("}:")[2][:2] for key in keys}
+        assert kinds >= {
+            "c",
+            "na",
+            "h:",
+            "r:",
+            "s:",
+            "d:",
+            "m:",
+            "k:",
+            "o:",
+            "a:",
+            "b:",
+            "g:",
+            "n:",
+            "l:",
+        } - {"m:"}
         assert [key for key in keys if client.pttl(key) < 0] == []
 
 
@@ -115,7 +139,7 @@ def test_the_same_store_awaited(url: str) -> None:
         granted = [answer.reservation for answer in answers if isinstance(answer, Granted)]
         assert len(granted) == 5
         assert await store.commit(granted[0], now=0)
-        assert await store.release(granted[1])
+        assert await store.release(granted[1], now=0)
         fills = await store.fill([demand], now=0)
         await store.close()
         return fills
@@ -135,7 +159,7 @@ def test_stores_that_block_are_awaited_in_threads(
         answers = await asyncio.gather(*(store.reserve([demand], now=0, ttl=TTL) for _ in range(20)))
         granted = [answer.reservation for answer in answers if isinstance(answer, Granted)]
         await store.commit(granted[0], now=0)
-        await store.release(granted[1])
+        await store.release(granted[1], now=0)
         assert (await store.fill([demand], now=0))[0].used == 4
         await store.close()
         return len(granted)
@@ -143,119 +167,167 @@ def test_stores_that_block_are_awaited_in_threads(
     assert asyncio.run(use()) == 5
 
 
-def test_a_server_that_is_not_there_is_unavailable_at_once() -> None:
-    store = open_store(f"redis://127.0.0.1:{free_port()}/0?timeout=0.5")
-    start = time.monotonic()
-    with pytest.raises(StoreUnavailable):
-        store.reserve([Demand("a", 1, 1)], now=0, ttl=TTL)
-    assert time.monotonic() - start < 2
+def spend(store: Store, demand: Demand, times: int) -> int:
+    """How many of so many calls were granted and committed."""
+    granted = 0
+    for _ in range(times):
+        answer = store.reserve([demand], now=0, ttl=TTL)
+        if isinstance(answer, Granted):
+            granted += store.commit(answer.reservation, now=0)
+    return granted
 
 
-class Server:
-    """A Redis of this test's own, to be paused, killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = free_port()
-        self.start()
-
-    def start(self) -> None:
-        self.process = start_redis(redis_program(), self.port, self.folder)
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGCONT)
-        self.process.kill()
-        self.process.wait()
+def test_one_reservation_is_one_command(url: str) -> None:
+    store = open_store(url)
+    gate = Gate("api", (Opening(2, SECOND),), SECOND)
+    demands = [Demand("a", 1, 9, MINUTE), Demand("b", 1, 9), Demand("m", 1, 9, member="x", was="n")]
+    note = Note("s", "text", SECOND)
+    with redis.Redis.from_url(url.partition("?")[0]) as client:
+        spend(store, demands[0], 1)
+        scripts = client.info("commandstats")["cmdstat_evalsha"]["calls"]
+        store.reserve(demands, now=0, ttl=TTL, request="r", gates=[gate], note=note)
+        assert client.info("commandstats")["cmdstat_evalsha"]["calls"] == scripts + 1
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
-    yield server
-    server.kill()
+def test_a_window_that_slides_by_the_servers_clock_forgets(url: str) -> None:
+    store = open_store(url)
+    demand = Demand("a", 1, 30, Sliding(150_000))
+    assert spend(store, demand, 40) >= 30
+    time.sleep(0.2)
+    assert store.fill([demand], now=0)[0].used == 0
+    assert spend(store, demand, 30) == 30
 
 
-@pytest.mark.skipif(os.name == "nt", reason="a process is paused by a signal")
-def test_a_paused_server_hangs_nobody_and_recovers(server: Server) -> None:
-    store = open_store(f"redis://127.0.0.1:{server.port}/0?timeout=0.2")
-    demand = Demand("a", 1, 3)
+def test_reservations_run_out_by_the_servers_clock(url: str) -> None:
+    store, demand = open_store(url), Demand("a", 1, 40)
+    for _ in range(40):
+        assert isinstance(store.reserve([demand], now=0, ttl=50_000), Granted)
+    assert store.fill([demand], now=0)[0].limit == 40
+    time.sleep(0.1)
+    assert store.fill([demand], now=0)[0].used == 0
     assert isinstance(store.reserve([demand], now=0, ttl=TTL), Granted)
-    server.process.send_signal(signal.SIGSTOP)
-    start = time.monotonic()
-    with pytest.raises(StoreUnavailable):
-        store.reserve([demand], now=0, ttl=TTL)
-    assert time.monotonic() - start < 2
-    server.process.send_signal(signal.SIGCONT)
-    # The call that nobody got an answer to may have been charged: at most one, until it runs out.
-    assert isinstance(store.reserve([demand], now=0, ttl=TTL), Granted)
-    assert store.fill([demand], now=0)[0].used in (2, 3)
+    assert store.fill([demand], now=0)[0].used == 1
 
 
-def test_a_server_that_is_killed_and_restarted_under_load_admits_no_more(server: Server) -> None:
-    url, limit = f"redis://127.0.0.1:{server.port}/0?timeout=1", 4_000
-    demand = Demand("a", 1, limit)
-    done = threading.Event()
-    counts = [0] * 4
-
-    def work(worker: int) -> None:
-        store = open_store(url)
-        while not done.is_set():
-            try:
-                answer = store.reserve([demand], now=0, ttl=3_600 * SECOND)
-            except StoreUnavailable:
-                time.sleep(0.01)
-                continue
-            counts[worker] += isinstance(answer, Granted)
-
-    workers = [threading.Thread(target=work, args=(n,)) for n in range(4)]
-    for worker in workers:
-        worker.start()
-    for _ in range(3):
-        time.sleep(0.15)
-        server.kill()
-        server.start()
-    time.sleep(0.3)
-    done.set()
-    for worker in workers:
-        worker.join(10)
-        assert not worker.is_alive()
-    used = open_store(url).fill([demand], now=0)[0].used
-    # Every grant is on record; of what was on record, at most one call each lost its answer per kill.
-    assert sum(counts) <= used <= min(limit, sum(counts) + 3 * len(workers))
+def test_what_was_charged_is_exact_wherever_it_lies(url: str) -> None:
+    """Slots at both ends and in the middle of a queue, and held charges in the head and beside it."""
+    store = open_store(url + "&clock=caller")
+    demand, window = Demand("a", 3, 10**6, Sliding(1_000)), 1_000
+    names = []
+    for tick in range(100):
+        answer = store.reserve([demand], now=window + tick, ttl=TTL)
+        assert isinstance(answer, Granted)
+        names.append(answer.reservation)
+    for tick, name in enumerate(names):
+        if tick % 3 == 0:
+            assert store.release(name, now=window + 100)
+        elif tick % 3 == 1:
+            assert store.commit(name, {"a": 1}, now=window + 100)
+    for gone in (0, 1, 2, 50, 51, 98, 99, 100):
+        left = sum(1 if tick % 3 == 1 else 3 for tick in range(gone, 100) if tick % 3)
+        assert store.fill([demand], now=2 * window + gone - 1)[0].used == left
+    free = store.reserve([Demand("a", 10**6, 10**6, Sliding(1_000))], now=2 * window + 40, ttl=TTL)
+    assert free == Refused(0, 58, (sum(1 if tick % 3 == 1 else 3 for tick in range(41, 100) if tick % 3),))
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[str]:
-    import redis
-
-    port = free_port()
-    if port > 55_000:
-        port -= 10_000  # the nodes' own port is 10,000 above
-    node = start_redis(redis_program(), port, tmp_path, "--cluster-enabled", "yes")
-    with redis.Redis(port=port) as client:
-        client.execute_command("CLUSTER ADDSLOTSRANGE 0 16383")
-        for _ in range(200):
-            if client.cluster("INFO")["cluster_state"] == "ok":
-                break
-            time.sleep(0.05)
-    yield f"redis://127.0.0.1:{port}/0?cluster=yes&timeout=5"
-    node.kill()
-    node.wait()
+def test_sums_stay_exact_where_numbers_are_large(url: str) -> None:
+    store, large = open_store(url + "&clock=caller"), 2**61 + 1
+    windows = [Sliding(100), Sliding(100, buckets=5), Calendar("day"), LIFETIME]
+    demands = [Demand("a", large, 2**62 - 1, window) for window in windows]
+    held = store.reserve(demands, now=1_000, ttl=TTL)
+    assert isinstance(held, Granted)
+    assert held.fills == (large,) * 4
+    ones = [Demand("a", 1, 2**62 - 1, window) for window in windows]
+    for tick in range(30):
+        assert isinstance(store.reserve(ones, now=1_001 + tick, ttl=TTL), Granted)
+    assert [fill.used for fill in store.fill(ones, now=1_030)] == [large + 30] * 4
+    refused = store.reserve([Demand("a", 2**61 - 30, 2**62 - 1)], now=1_030, ttl=TTL)
+    assert refused == Refused(0, None, (large + 30,))
+    assert store.release(held.reservation, now=1_030)
+    assert [(fill.used, fill.reserved) for fill in store.fill(ones, now=1_030)] == [(30, 30)] * 4
 
 
-def test_a_cluster_is_asked_in_the_same_way(cluster: str) -> None:
-    demands = [Demand("a", 1, 5, MINUTE), Demand("b", 2, 8)]
+def test_a_call_that_was_repeated_by_the_network_is_charged_once(url: str) -> None:
+    """What a store says again when a connection broke off, said to the server as it would be."""
+    from guardrails.stores.redis_address import Address
+    from guardrails.stores.redis_calls import Calls
 
-    async def use() -> bool:
-        store = open_async_store(cluster)
-        answer = await store.reserve(demands, now=0, ttl=TTL)
-        await store.close()
-        return isinstance(answer, Granted)
+    store, demand = open_store(url), Demand("a", 1, 9, MINUTE)
+    calls = Calls(Address(url))
+    with redis.Redis.from_url(url.partition("?")[0]) as client:
+        line = client.connection_pool.get_connection()
 
-    store = open_store(cluster)
-    first = store.reserve(demands, now=0, ttl=TTL, request="r")
-    assert isinstance(first, Granted)
-    assert store.commit(first.reservation, {"b": 1}, now=0)
-    assert asyncio.run(use())
-    assert [fill.used for fill in store.fill(demands, now=0)] == [2, 3]
-    store.close()
+        def say(command: bytes) -> object:
+            line.send_packed_command([command])
+            return line.read_response()
+
+        note = Note("s", "text", 60 * SECOND)
+        reserve = calls.reserve("ab12" * 6, [demand], 0, TTL, None, (), note)
+        assert say(reserve.packed_again(whole=True)) == [1]
+        assert say(reserve.packed_again(whole=False)) == [b"granted", b"ab12" * 6, 1]
+        for settle in (calls.release("ab12" * 6, 0, failed=False), calls.commit("ab12" * 6, {"a": 3}, 0)):
+            assert [say(settle.packed_again(whole=True)) for _ in range(2)] == [1, 1]
+    assert store.fill([demand], now=0)[0].used == 3
+    assert store.recall("s", after=0, now=0).texts == ("text",)
+
+
+def test_whoever_knows_the_last_note_writes_it_once_over_a_bad_line(url: str) -> None:
+    from guardrails.stores.redis_address import Address
+    from guardrails.stores.redis_calls import Calls
+
+    calls, store = Calls(Address(url)), open_store(url)
+    note = Note("s", "text", 60 * SECOND, after=0)
+    call = calls.remember(note, 0)
+    with redis.Redis.from_url(url.partition("?")[0]) as client:
+        line = client.connection_pool.get_connection()
+        line.send_packed_command([call.packed_again(whole=True)] * 2)
+        assert [line.read_response() for _ in range(2)] == [1, 1]
+    assert store.recall("s", after=0, now=0) == Past(1, ("text",))
+
+
+def test_keys_members_and_notes_are_any_text(url: str) -> None:
+    store = open_store(url)
+    odd = "\ud800 ☂ \x00 |#: {x}\n"
+    demands = [Demand(odd, 1, 9, MINUTE), Demand("m", 1, 9, member=odd), Demand("m", 1, 9, member="")]
+    for fills in ((1, 1, 2), (2, 2, 2)):
+        answer = store.reserve(demands, now=0, ttl=TTL, note=Note(odd, odd, 60 * SECOND))
+        assert isinstance(answer, Granted)
+        assert answer.fills == fills
+        store.commit(answer.reservation, {odd: 1}, now=0)
+    assert store.recall(odd, after=0, now=0) == Past(2, (odd, odd))
+    assert [level.key for level in store.levels("", now=0)] == ["m", odd]
+    store.halt(odd, odd, odd, now=0)
+    assert [(halt.scope, halt.who, halt.why) for halt in store.halts(now=0)] == [(odd, odd, odd)]
+
+
+def test_a_counter_that_expired_is_dropped_from_the_index(url: str) -> None:
+    store = open_store(url + "&clock=caller")
+    start = int(time.time()) * SECOND
+    for number in range(30):
+        store.reserve([Demand(f"old/{number}", 1, 9, MINUTE)], now=start, ttl=TTL)
+    later = start + 3 * 3_600 * SECOND
+    for number in range(3):
+        store.reserve([Demand(f"new/{number}", 1, 9, MINUTE)], now=later, ttl=TTL)
+    prefix = url.split("prefix=")[1].split("&")[0]
+    with redis.Redis.from_url(url.partition("?")[0]) as client:
+        assert client.zcard(f"{{{prefix}}}:names") == 3
+        assert client.hlen(f"{{{prefix}}}:c") == 3
+
+
+@pytest.mark.parametrize(
+    "option", ["clock=mine", "cluster=maybe", "timeout=never", "prefix={a}", "timeout=0"]
+)
+def test_options_that_mean_nothing(option: str) -> None:
+    with pytest.raises(EvaluationError, match=option.partition("=")[2]):
+        open_store(f"redis://127.0.0.1/0?{option}")
+
+
+def test_commits_in_a_later_period_than_their_calls(url: str) -> None:
+    store, day = open_store(url + "&clock=caller"), 86_400 * SECOND
+    demand, midnight = Demand("a", 1, 9, Calendar("day")), 20_000 * day
+    held = store.reserve([demand], now=midnight - 1, ttl=4 * day)
+    assert isinstance(held, Granted)
+    assert store.commit(held.reservation, {"a": 4}, now=midnight + 3 * day)
+    assert store.fill([demand], now=midnight + 3 * day)[0].used == 3
+    late = store.reserve([demand], now=midnight + 3 * day, ttl=1)
+    assert isinstance(late, Granted)
