@@ -28,6 +28,7 @@ COMMANDS = {
     "replay": ("replay", "Decide recorded events, and review a change by them."),
     "explain": ("explain", "Explain a rule or a decision."),
     "scan": ("scan", "Show what the detectors see in a text."),
+    "redact": ("redact", "Write a text without personal data and secrets."),
     "limits": ("limits", "Show how full limits and budgets are."),
     "halt": ("halt", "Stop agents, sessions or tools at once."),
     "resume": ("resume", "Let what was halted go on."),

@@ -75,9 +75,9 @@ def command(file: str, entities: tuple[str, ...], threshold: float, form: str) -
     """
     scan = _Scan(frozenset(entities), threshold)
     count = 0
-    with _opened(file) as stream:
+    with opened(file) as stream:
         try:
-            for finding in scan.findings(_texts(stream, file)):
+            for finding in scan.findings(texts(stream, file)):
                 count += 1
                 click.echo(_rendered(finding, file, form))
         except EvaluationError as error:
@@ -88,7 +88,7 @@ def command(file: str, entities: tuple[str, ...], threshold: float, form: str) -
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
+def opened(path: str) -> Iterator[BinaryIO]:
     if path == "-":
         yield sys.stdin.buffer
         return
@@ -99,7 +99,7 @@ def _opened(path: str) -> Iterator[BinaryIO]:
         raise unreadable(path, error) from error
 
 
-def _texts(stream: BinaryIO, source: str) -> Iterator[str]:
+def texts(stream: BinaryIO, source: str) -> Iterator[str]:
     """The text of a file in pieces, the last one empty."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     position = 0
