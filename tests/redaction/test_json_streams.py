@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from detectors import CARDS, DIGITS, KEYS, MAILS, NAMED
+from toy_detectors import CARDS, DIGITS, KEYS, MAILS, NAMED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import cuts, methods, pieces_of, redactor, texts

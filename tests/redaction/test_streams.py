@@ -7,7 +7,7 @@ import itertools
 from collections.abc import AsyncIterator
 
 import pytest
-from detectors import DIGITS, KEYS, MAILS, Runs
+from toy_detectors import DIGITS, KEYS, MAILS, Runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import cuts, long_texts, pieces_of, redactor, rules

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from detectors import CARDS, DIGITS, MAILS
+from toy_detectors import CARDS, DIGITS, MAILS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_json_streams import rules, values

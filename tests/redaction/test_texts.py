@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from detectors import CARDS, DIGITS, KEYS, MAILS, WORDS, Runs
+from toy_detectors import CARDS, DIGITS, KEYS, MAILS, WORDS, Runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import KEY, SHAPES, long_texts, redactor, rules, texts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detectors import CARDS, DIGITS, KEYS, MAILS, WORDS
+from toy_detectors import CARDS, DIGITS, KEYS, MAILS, WORDS
 from hypothesis import strategies as st
 
 from guardrails.redaction.methods import DROP, HASH, MASK, TOKEN, Method, Rule, last, replace

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from detectors import DIGITS, MAILS
+from toy_detectors import DIGITS, MAILS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import cuts, pieces_of, redactor
