@@ -64,9 +64,9 @@ def command(
     """
     files = _files(paths or (".",))
     if generate:
-        from .generating import generated
+        from .generating import generate as generate_cases
 
-        return generated(files)
+        return generate_cases(files)
     choice = Choice(words, fail_fast=fail_fast, color=is_colored(sys.stdout))
     plan = Plan(files, choice, form, jobs)
     return watched(plan, lambda: _files(paths or (".",))) if watch else plan.run()

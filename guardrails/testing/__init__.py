@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.testing.asserting import assert_decision
-    from guardrails.testing.events import events
+    from guardrails.testing.drawing import events
     from guardrails.testing.properties import errors_never_loosen, never_allows_more_than, order_never_matters
     from guardrails.testing.reading import SuiteError, read_suite
     from guardrails.testing.running import Result, run_suite
@@ -31,7 +31,7 @@ __all__ = [
 
 _HOMES = {
     "Result": "running", "run_suite": "running", "SuiteError": "reading", "read_suite": "reading",
-    "assert_decision": "asserting", "events": "events", "errors_never_loosen": "properties",
+    "assert_decision": "asserting", "events": "drawing", "errors_never_loosen": "properties",
     "never_allows_more_than": "properties", "order_never_matters": "properties",
 }  # fmt: skip
 

@@ -1,0 +1,111 @@
+"""Looks for events at which a policy changes its mind: a tool and some events to begin with in, every event
+that was tried out, with its decision.
+
+The search is breadth first from plain events, one change at a time, and the same every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from guardrails.errors import GuardError
+from guardrails.model import Applied, Decision
+from guardrails.testing.knowing import Fields, Path
+from guardrails.testing.running import Make
+from guardrails.testing.sampling import neighbours, value_at
+
+MOST = 1_500
+"""Events that are tried for one tool at one point."""
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """An event that was tried, and in what it differs from the one it was made from."""
+
+    event: Event
+    decision: Decision
+    path: Path = ()
+    origin: Trial | None = None
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.decision.errors
+
+    def fired(self) -> frozenset[str]:
+        """The statements that applied, by their places."""
+        return frozenset(key_of(each) for each in self.decision.applied if not each.kept_by_error)
+
+
+def key_of(applied: Applied) -> str:
+    return str(applied.place)
+
+
+def explored(make: Make, known: Fields, begin: Iterable[Event]) -> list[Trial]:
+    """Every event that was tried. From each that shows something new the search goes on."""
+    trials: list[Trial] = []
+    seen: set[str] = set()
+    shown: set[tuple[str, frozenset[str]]] = set()
+    waiting: list[Trial] = []
+
+    def attempt(event: Event, path: Path = (), origin: Trial | None = None) -> None:
+        key = repr(event)
+        if key in seen or len(trials) >= MOST:
+            return
+        seen.add(key)
+        trial = _tried(make, event, path, origin)
+        if trial is None:
+            return
+        trials.append(trial)
+        news = (trial.decision.outcome.value, trial.fired())
+        if origin is None or (trial.is_clean and news not in shown):
+            shown.add(news)
+            waiting.append(trial)
+
+    for event in begin:
+        attempt(event)
+    while waiting and len(trials) < MOST:
+        trial = waiting.pop(0)
+        for path, event in neighbours(trial.event, known):
+            attempt(event, path, trial)
+    return trials
+
+
+def _tried(make: Make, event: Event, path: Path, origin: Trial | None) -> Trial | None:
+    try:
+        return Trial(event, make().decide(event), path, origin)
+    except GuardError:
+        return None
+
+
+def edges(trials: Iterable[Trial]) -> Iterator[tuple[str, Trial, Trial]]:
+    """`(statement, where it applies, where it does not)` for pairs of events that differ in one thing, the
+    closest first."""
+    pairs = [
+        (trial, trial.origin) for trial in trials if trial.origin and trial.is_clean and trial.origin.is_clean
+    ]
+    found = []
+    for trial, origin in pairs:
+        assert origin is not None
+        for key in trial.fired() ^ origin.fired():
+            fires, rests = (trial, origin) if key in trial.fired() else (origin, trial)
+            found.append((_distance(trial, origin), key, fires, rests))
+    for _, key, fires, rests in sorted(found, key=lambda each: (each[1], each[0])):
+        yield key, fires, rests
+
+
+def _distance(trial: Trial, origin: Trial) -> tuple[int, float]:
+    """Edges with fewer statements around them are easier to read, and closer numbers say more."""
+    left, right = value_at(trial.event, trial.path), value_at(origin.event, trial.path)
+    both = isinstance(left, int | float) and isinstance(right, int | float)
+    apart = abs(left - right) if both else 1e6
+    return len(trial.fired() | origin.fired()), apart
+
+
+def cleanest(trials: Iterable[Trial]) -> list[Trial]:
+    """Trials without errors, the loosest outcome and the fewest statements first."""
+    clean = [trial for trial in trials if trial.is_clean]
+    return sorted(clean, key=lambda trial: (trial.decision.outcome.rank, len(trial.decision.applied)))

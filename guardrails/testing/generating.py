@@ -1,0 +1,281 @@
+"""Cases that nobody wrote: a suite in, cases for what none of its cases tests out.
+
+For each statement one event at which it applies and a near one at which it does not; for each step of a
+threshold the last value that is in it; for each limit the event that is one too many; for each field that the
+policy reads an event without it, and one with a value of another type. What they expect is what the policy
+decides today, so each is marked for review: it is a record, and not yet a requirement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path as File
+from typing import Any
+
+from guardrails.errors import PolicyError
+from guardrails.language import core
+from guardrails.language.checked import Checked, Excess, Lowered, Meter, Steps
+from guardrails.loading import Loaded, load
+from guardrails.model import Decision
+from guardrails.testing.cases import SESSION, Suite
+from guardrails.testing.expecting import name_of
+from guardrails.testing.exploring import Event, Trial, cleanest, edges, explored
+from guardrails.testing.knowing import Fields, Path, forms_of, known_of, numbers_near
+from guardrails.testing.running import Make, making, run_suite, source_of
+from guardrails.testing.sampling import changed, sample_event, value_at, without
+from guardrails.testing.writing import case_text
+
+NOTE = "review me: this is what the policy decides today"
+MOST_REPEATS = 2_000
+"""Events that are made to fill a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A generated case: its name and its steps as events (with how often each), each with its decision."""
+
+    name: str
+    steps: tuple[tuple[Event, int, Decision], ...]
+
+    def as_data(self, suite: Suite) -> dict[str, Any]:
+        """The case by the keys of a test file."""
+        made = [_step(suite, event, times, decision) for event, times, decision in self.steps]
+        return {"name": self.name, **made[0]} if len(made) == 1 else {"name": self.name, "steps": made}
+
+
+def generated(suite: Suite) -> list[Written]:
+    """The cases that a suite lacks. Raises `PolicyError` when its policy does not load."""
+    source = source_of(suite)
+    loaded = load(list(suite.policy), params=suite.fixtures.params, functions=source.functions)
+    if loaded.program is None or loaded.checked is None:
+        from guardrails.renderings import render_text
+
+        raise PolicyError(loaded.diagnostics, render_text(loaded.diagnostics, loaded.sources.texts))
+    search = _Search(suite, making(suite, source, loaded.program), loaded)
+    return search.cases()
+
+
+class _Search:
+    """The search for the cases of one suite."""
+
+    def __init__(self, suite: Suite, make: Make, loaded: Loaded) -> None:
+        assert loaded.checked is not None
+        self.suite = suite
+        self.make = make
+        self.checked: Checked = loaded.checked
+        self.events = [
+            _bare(step.value) for case in suite.cases for step in case.steps if step.action == "event"
+        ]
+        self.tested = {repr(event) for event in self.events}
+        self.names = {case.name for case in suite.cases}
+        self.made: list[Written] = []
+
+    def cases(self) -> list[Written]:
+        for point, tool in self.places():
+            self.place(point, tool)
+        return self.made
+
+    def places(self) -> list[tuple[str, str | None]]:
+        """Where statements were written for a tool that is known, or for texts."""
+        found = {
+            (form.rule.block.point, tool): None
+            for (_, tool), form in sorted(self.checked.forms.items(), key=lambda pair: pair[0][0])
+            if (form.rule.block.point in ("call", "result") and tool in self.checked.tools)
+            or form.rule.block.point in ("input", "output")
+        }
+        return list(found)
+
+    def place(self, point: str, tool: str | None) -> None:
+        known = known_of(self.checked, point, tool)
+        begin = [event for event in self.events if event["type"] == point and event.get("tool") == tool]
+        sampled = sample_event(self.checked, point, tool, known)
+        defaults = {name: who for name, who in self.suite.fixtures.defaults.items() if name != "session"}
+        trials = explored(self.make, known, [*begin, sampled | defaults])
+        forms = forms_of(self.checked, point, tool)
+        tested = [trial for trial in trials if repr(trial.event) in self.tested]
+        self.statements(trials, tested, tool or point)
+        self.thresholds(trials, forms, tool or point)
+        if point == "call":
+            self.limits(trials, forms)
+            self.broken(trials, known, tool or point)
+
+    # --- one kind of case each -----------------------------------------------------------------
+
+    def statements(self, trials: list[Trial], tested: list[Trial], where: str) -> None:
+        """A statement that no case shows applying, and one that no case shows just not applying."""
+        shown = {key for trial in tested for key in trial.fired()}
+        rested = {
+            key for key in shown if any(trial.is_clean and key not in trial.fired() for trial in tested)
+        }  # fmt: skip
+        done: set[str] = set()
+        for key, fires, rests in edges(trials):
+            if key in done:
+                continue
+            done.add(key)
+            label = next(name_of(each) for each in fires.decision.applied if str(each.place) == key)
+            if key not in shown:
+                self.add(f"{where}: {label} applies", fires)
+            if key not in rested:
+                self.add(f"{where}: {label} just does not apply", rests)
+
+    def thresholds(self, trials: list[Trial], forms: Iterable[Lowered], where: str) -> None:
+        """The last value of each step, and the first one after it."""
+        for form in forms:
+            for path, bound, kind in _bounds(form):
+                base = next(
+                    (each for each in cleanest(trials) if value_at(each.event, path) is not None), None
+                )
+                for value in numbers_near(bound, kind)[:2] if base else ():
+                    assert base is not None
+                    event = changed(base.event, path, value)
+                    if event is not None:
+                        self.record(f"{where}: {_label(form)} with {'.'.join(path)} {value}", event)
+
+    def limits(self, trials: list[Trial], forms: Iterable[Lowered]) -> None:
+        """As much as a limit lets through, and the one event that it refuses."""
+        for form in forms:
+            if isinstance(form.meaning, Meter | Excess) and form.rule.statement.label:
+                for trial in cleanest(trials)[:5]:
+                    if trial.decision.allowed and self.filled(form, trial.event):
+                        break
+
+    def filled(self, form: Lowered, event: Event) -> bool:
+        guard, label = self.make(), form.rule.statement.label
+        event = event | {"session": SESSION}
+        first: Decision | None = None
+        for times in range(MOST_REPEATS):
+            decision = guard.decide(event)
+            if label in {reason.label for reason in decision.reasons} and not decision.allowed:
+                steps = ((event, times, first),) if first is not None else ()
+                name = f"{event['tool']}: {label} after {times}"
+                self.keep(Written(name, (*steps, (event, 1, decision))))
+                return True
+            if first is not None and decision.outcome is not first.outcome:
+                return False
+            first = first or decision
+        return False
+
+    def broken(self, trials: list[Trial], known: Fields, where: str) -> None:
+        """Each field that the policy reads: left out, and of another type."""
+        base = next(iter(cleanest(trials)), None)
+        for path in known.values if base else ():
+            assert base is not None
+            if path[0] not in ("args", "principal", "agent") or len(path) < 2:
+                continue
+            dotted = ".".join(path)
+            missing = without(base.event, path)
+            if missing is not None:
+                self.record(f"{where} without {dotted}", missing)
+                wrong = changed(base.event, path, _mistyped(value_at(base.event, path)))
+                assert wrong is not None
+                self.record(f"{where} with {dotted} of another type", wrong)
+
+    # --- keeping them --------------------------------------------------------------------------
+
+    def record(self, name: str, event: Event) -> None:
+        self.add(name, Trial(event, self.make().decide(event)))
+
+    def add(self, name: str, trial: Trial) -> None:
+        if repr(trial.event) not in self.tested:
+            self.tested.add(repr(trial.event))
+            self.keep(Written(name, ((trial.event, 1, trial.decision),)))
+
+    def keep(self, case: Written) -> None:
+        if case.name not in self.names:
+            self.names.add(case.name)
+            self.made.append(case)
+
+
+def _bare(event: Event) -> Event:
+    """An event without what the runner adds to it."""
+    return {name: value for name, value in event.items() if name != "session" or value != SESSION}
+
+
+def _label(form: Lowered) -> str:
+    return form.rule.statement.label or f"line {form.rule.statement.span.line}"
+
+
+def _bounds(form: Lowered) -> Iterator[tuple[Path, Any, Any]]:
+    """The constant bounds of a threshold on one field of the arguments, with its type."""
+    if not isinstance(form.meaning, Steps) or not isinstance(form.meaning.value, core.Load):
+        return
+    load = form.meaning.value
+    for row in form.meaning.rows:
+        if isinstance(row.bound, core.Const) and load.root in ("args", "principal", "agent"):
+            yield (load.root, *load.path), row.bound.value, load.type
+
+
+def _mistyped(value: Any) -> Any:
+    return [] if isinstance(value, str) else "?" if not isinstance(value, list) else 5
+
+
+def _step(suite: Suite, event: Event, times: int, decision: Decision) -> dict[str, Any]:
+    """An event by the keys of a test file."""
+    kind = event["type"]
+    step: dict[str, Any] = {kind: event["tool"] if "tool" in event else event["text"]}
+    for name in ("args", "call_id"):
+        if event.get(name):
+            step[name] = event[name]
+    if kind == "result":
+        step["value"] = event["result"]
+    for name in ("principal", "agent", "session"):
+        step.update(_person(suite, name, event))
+    return step | ({"repeat": times} if times > 1 else {}) | {"expect": _expected(decision)}
+
+
+def _person(suite: Suite, name: str, event: Mapping[str, Any]) -> dict[str, Any]:
+    """Who an event is about, by the name of a fixture where there is one; nothing for the default."""
+    default = suite.fixtures.defaults.get(name, SESSION if name == "session" else None)
+    who = event.get(name, default if name == "session" else None)
+    if repr(who) == repr(default):
+        return {}
+    known = getattr(suite.fixtures, f"{name}s")
+    return {name: next((each for each, value in known.items() if repr(value) == repr(who)), who)}
+
+
+def _expected(decision: Decision) -> Any:
+    """What a decision is, as a case would expect it."""
+    wants: dict[str, Any] = {"outcome": decision.outcome.value}
+    wants["applied"] = sorted({each.label for each in decision.applied if each.label})
+    if decision.errors:
+        wants["errors"] = sorted({each.kind for each in decision.errors})
+    if decision.transforms and decision.payload is not None:
+        wants["payload"] = decision.payload
+    return wants
+
+
+# --- writing them ------------------------------------------------------------------------------
+
+
+def written(suite: Suite) -> tuple[str, int]:
+    """The text of the test file with the generated cases at its end, and how many they are. Each was run as
+    part of that text, and those that do not pass (they would depend on chance) are left out."""
+    from guardrails.testing.reading import suite_of
+
+    made = [case_text(case.as_data(suite), note=NOTE) for case in generated(suite)]
+    if not made:
+        return suite.text, 0
+    text = suite.text if suite.text.endswith("\n") else f"{suite.text}\n"
+    whole = suite_of(text + "".join(made), suite.file)
+    results = run_suite(whole)[len(suite.cases) :]
+    kept = [case for case, result in zip(made, results, strict=True) if result.status == "passed"]
+    return text + "".join(kept), len(kept)
+
+
+def ends_in_cases(text: str) -> bool:
+    """Whether cases can be added at the end of a file: `cases` is its last key, with an item a line."""
+    last = [line for line in text.splitlines() if line and not line[0].isspace() and line[0] not in "#-"]
+    rest = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return (
+        bool(last) and last[-1].rstrip() == "cases:" and (rest[-1] == last[-1] or rest[-1].startswith("  "))
+    )
+
+
+def empty_suite(policy: str) -> Suite:
+    """A suite of a policy that has none yet, in the file that it would stand in."""
+    from guardrails.testing.cases import Fixtures
+    from guardrails.testing.reading import SUFFIX
+
+    file = str(File(policy).with_suffix("")) + SUFFIX
+    return Suite(file, f"policy: {File(policy).name}\n\ncases:\n", (policy,), Fixtures(), ())

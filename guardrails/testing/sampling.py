@@ -1,0 +1,125 @@
+"""A plain event for a tool, made up from its schema; and the same event with one thing changed."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+from guardrails.language import types as t
+from guardrails.language.checked import Checked
+from guardrails.testing.knowing import ROOTS, Fields, Path
+
+_TEXTS = {
+    t.EMAIL: "someone@example.test", t.URL: "https://example.test/", t.HOST: "example.test", t.PATH: "a.txt",
+    t.IP: "192.0.2.1", t.SQL: "select 1", t.SHELL: "ls", t.TIME: "2026-01-01T12:00:00Z", t.DURATION: "1h",
+}  # fmt: skip
+
+
+def sample_event(checked: Checked, point: str, tool: str | None, known: Fields) -> dict[str, Any]:
+    """An event with all that the tool needs, and values that the policy names where it names any."""
+    event: dict[str, Any] = {"type": point}
+    described = checked.tools.get(tool) if tool is not None else None
+    if tool is not None:
+        event["tool"] = tool
+    if point == "call":
+        event["args"] = _record(described.args, ("args",), known) if described else {}
+    elif point == "result":
+        event["result"] = sample(described.result, ("result",), known) if described else {}
+    else:
+        event["text"] = "hello"
+    for name, kind in (("principal", checked.principal), ("agent", checked.agent)):
+        if isinstance(kind, t.Record) and kind.fields:
+            event[name] = _record(kind, (name,), known)
+    return event
+
+
+def sample(kind: t.Type, path: Path, known: Fields) -> Any:
+    """A value of a type."""
+    named = known.values.get(path)
+    if named:
+        return named[0]
+    match kind:
+        case t.Enum(values=values):
+            return values[0]
+        case t.Record():
+            return _record(kind, path, known)
+        case t.ListOf(item=item) | t.SetOf(item=item):
+            return [sample(item, (*path, "*"), known)]
+        case t.MapOf():
+            return {}
+    if kind in t.NUMERIC:
+        return 1
+    return True if kind == t.BOOL else _TEXTS.get(kind, "a") if isinstance(kind, t.Scalar) else "a"
+
+
+def _record(kind: t.Record, path: Path, known: Fields) -> dict[str, Any]:
+    return {
+        field.name: sample(field.type, (*path, field.name), known)
+        for field in kind.fields
+        if not field.optional or (*path, field.name) in known.values
+    }
+
+
+def value_at(event: dict[str, Any], path: Path) -> Any:
+    """What lies at a place of an event; None where nothing does."""
+    here: Any = event
+    for name in path:
+        here = here.get(name) if isinstance(here, dict) else None
+    return here
+
+
+def changed(event: dict[str, Any], path: Path, value: Any) -> dict[str, Any] | None:
+    """The event with another value at a place; None where there is no such place."""
+    event = copy.deepcopy(event)
+    here: Any = event
+    for name in path[:-1]:
+        here = here.setdefault(name, {}) if isinstance(here, dict) else None
+    if not isinstance(here, dict):
+        return None
+    here[path[-1]] = value
+    return event
+
+
+def without(event: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    """The event without what lies at a place; None where nothing lies there."""
+    event = copy.deepcopy(event)
+    here = value_at(event, path[:-1]) if path[:-1] else event
+    if not isinstance(here, dict) or path[-1] not in here:
+        return None
+    del here[path[-1]]
+    return event
+
+
+def neighbours(event: dict[str, Any], known: Fields) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Events that differ in one thing: in a field that the policy reads, by a value that may matter to it."""
+    for path, values in known.values.items():
+        for value in [*values, *_others(event, path)]:
+            if value_at(event, path) != value:
+                other = changed(event, path, value)
+                if other is not None:
+                    yield path, other
+
+
+def _others(event: dict[str, Any], path: Path) -> list[Any]:
+    """More values for a field: what the principal and agent hold of that kind, and something of no meaning."""
+    now = value_at(event, path)
+    if isinstance(now, list):
+        payload = event.get(ROOTS.get(event["type"], ""))
+        held = [each for each in _scalars(payload) if isinstance(each, str)]
+        return [[], *([each] for each in held[:4])]
+    if isinstance(now, bool) or not isinstance(now, str | int | float):
+        return []
+    held = [each for name in ("principal", "agent") for each in _scalars(event.get(name))]
+    like = [each for each in held if isinstance(each, str) == isinstance(now, str)]
+    return [*like[:6], *(["something else"] if isinstance(now, str) else [])]
+
+
+def _scalars(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _scalars(item)
+    elif isinstance(value, str | int | float) and not isinstance(value, bool):
+        yield value
