@@ -36,7 +36,16 @@ from guardrails.language.checked import (
     keyword_of,
 )
 from guardrails.language.checker import Lowering, parts_of
-from guardrails.language.emission import BOUND, Emission, argument, at, call, holds_canonical, literal
+from guardrails.language.emission import (
+    BOUND,
+    Emission,
+    argument,
+    at,
+    call,
+    checked,
+    holds_canonical,
+    literal,
+)
 from guardrails.language.meter_data import described_meter, is_gate, meter_data
 from guardrails.language.metering import points_of
 from guardrails.language.watching import watched_by
@@ -383,7 +392,8 @@ def _requirement(
     if lowered.condition is None:
         return [_guarded(owner, test, lowered)]
     name = f"w{owner}"
-    applies = _assign(name, emission.emit(lowered.condition))
+    # A field may be a poison, which only errs where it is asked whether it is true.
+    applies = _assign(name, checked(emission.emit(lowered.condition), t.BOOL, lowered.condition.span))
     asked = _guarded(~owner, [applies], lowered, [_assign(name, ast.Constant(True))])
     return [asked, _guarded(owner, [ast.If(ast.Name(name, ast.Load()), test, [])], lowered)]
 

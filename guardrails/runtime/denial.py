@@ -36,9 +36,12 @@ def explained(engine: Engine, unit: Unit, event: tuple[Any, ...] | None, decisio
 
 
 def subject_of(unit: Unit) -> str:
-    return {"call": f"the call of `{unit.tool}`", "result": f"the result of `{unit.tool}`"}.get(
-        unit.point, f"the {unit.point} text"
-    )
+    named = {
+        "call": f"the call of `{unit.tool}`",
+        "result": f"the result of `{unit.tool}`",
+        "usage": "more usage",
+    }
+    return named.get(unit.point, f"the {unit.point} text")
 
 
 def _because(decision: Decision) -> str:

@@ -7,7 +7,7 @@ from guardrails.model import Decision, Outcome
 from guardrails.runtime.accounts import charged_in_full, unrecorded, wanted_by, warnings_of
 from guardrails.runtime.refusals import refusal
 from guardrails.runtime.usage import record_of
-from guardrails.stores.demands import Granted, Refused
+from guardrails.stores.demands import Demand, Granted, Refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ def reported(ledger: Ledger, usage: Usage) -> Decision:
     decision = engine.conclude(judged, failed=wanted.failed)
     try:
         answer = store.reserve(charged_in_full(wanted.demands), now=now, ttl=None) if wanted else None
+        if isinstance(answer, Granted):
+            store.commit(answer.reservation, now=now)
         if decision.outcome is not Outcome.ALLOW:
             why = record.get("unpriced") or "; ".join(failure.message for failure in decision.errors)
             scope, why = f"session:{ledger.session}", f"its usage cannot be charged: {why}"
@@ -58,8 +60,19 @@ def reported(ledger: Ledger, usage: Usage) -> Decision:
         return decision
     over = _first_over(wanted, answer)
     if over is not None:
-        return refusal(engine, judged, wanted, Refused(over, None, answer.fills))
+        return refusal(engine, judged, wanted, _room_again(store, wanted.demands[over], over, answer, now))
     return decision.holding("", warnings_of(judged, wanted, answer))
+
+
+def _room_again(store: Any, demand: Demand, index: int, answer: Granted, now: int) -> Refused:
+    """The refusal of whatever comes next, with the time after which something is left again."""
+    ask = Demand(demand.key, 0, demand.limit, demand.window, demand.decimals, left=True)
+    try:
+        next_one = store.reserve([ask], now=now, ttl=1)
+    except Unavailable:
+        next_one = None
+    wait = next_one.retry_after if isinstance(next_one, Refused) else None
+    return Refused(index, wait, answer.fills)
 
 
 def _first_over(wanted: Wanted, answer: Granted) -> int | None:

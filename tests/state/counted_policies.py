@@ -46,7 +46,7 @@ KEYS = (
     "args.to.domain", "args.n, args.who", "args.amount",
 )  # fmt: skip
 CONDITIONS = (
-    "args.amount > 1", "args.live == true", 'args.who == "a"', "big", "args.n < 2", 'principal.id == "ana"', "has args.n",
+    "args.amount > 1", "args.live", 'args.who == "a"', "big", "args.n < 2", 'principal.id == "ana"', "has args.n",
 )  # fmt: skip
 
 
