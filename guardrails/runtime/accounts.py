@@ -207,6 +207,8 @@ class Accounts:
                 yield from self._look_up_start(event.now)
             if self.uses_trace:
                 yield from self._catch_up(event.now)
+            if self.tokens is not None:
+                yield from self.tokens.catch_up(event.now)
         except Unavailable as error:
             return unrecorded(self.engine, error)
         args, payload = self._revealed(event)

@@ -6,7 +6,7 @@ the token goes out, so that any worker can turn it back; a worker that was slowe
 
 from __future__ import annotations
 
-from guardrails.errors import Unavailable
+from guardrails.errors import EvaluationError, Unavailable
 from guardrails.model import Decision, Transform
 from guardrails.redaction.vault import Vault
 from guardrails.stores.sessions import Moved, Note
@@ -44,7 +44,8 @@ class Tokens:
         self._key: bytes | None = subject.host.key
 
     def catch_up(self, now: int) -> Generator[Any, Any, None]:
-        """Learn what other workers made tokens for. Raises `Unavailable` without the store."""
+        """Learn what other workers made tokens for. Raises `Unavailable` without the store, and for records that
+        were made with another key."""
         if self._key is None:
             return
         if self.subject.vault is None:
@@ -53,7 +54,10 @@ class Tokens:
         if past.last < self._last:
             raise Unavailable("the tokens of this session have expired")
         for record in past.texts:
-            self.subject.vault.learn(record)
+            try:
+                self.subject.vault.learn(record)
+            except EvaluationError as error:
+                raise Unavailable(str(error)) from error
         self._last = past.last
 
     def save(self, now: int) -> Generator[Any, Any, bool]:
@@ -78,7 +82,7 @@ class Tokens:
 
     def finished(self, point: str, given: Any, judged: Any, decision: Decision) -> Decision:
         """The decision with what goes on: arguments as they were revealed, an output with its values."""
-        if point == "call" and judged is not given and not decision.transforms:
+        if point == "call" and judged != given and not decision.transforms:
             return decision.replacing(judged, Transform("reveal", ("",), "reveal"))
         if point == "output" and self.in_output and self.subject.vault is not None:
             text = decision.payload if decision.transforms else given
