@@ -27,7 +27,8 @@ class Terminal:
     def __init__(self, folder: Path, cache: Path | None = None) -> None:
         self.folder = folder
         tools = str(Path(sys.executable).parent)
-        self.environment = os.environ | {
+        # A test runner may set COLUMNS, and a table would be as wide as it says.
+        self.environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {
             "PATH": tools + os.pathsep + os.environ["PATH"],
             "GUARD_CACHE": str(cache or folder / "cache"),
             "XDG_STATE_HOME": str(folder / "state"),
