@@ -327,7 +327,9 @@ def _trace(node: syntax.Trace) -> Iterator[Made]:
     if node.where is not None:
         yield _replaced("dropped conjunct", "without its `where`", node, replace(node, where=None))
     if node.beside is not None:
-        yield _replaced("dropped conjunct", f"without `{node.beside.order}`", node, replace(node, beside=None))
+        yield _replaced(
+            "dropped conjunct", f"without `{node.beside.order}`", node, replace(node, beside=None)
+        )
     if node.within is not None:
         yield _replaced("changed window", "however long ago", node, replace(node, within=None))
 
