@@ -32,16 +32,11 @@ function M.take_back(c, stamp, uh, ul)
     return
   end
   local key = prefix .. 's:' .. c.name
-  local slot = call('ZRANGEBYSCORE', key, stamp, stamp)[1]
-  if not slot then return end
-  local sh, sl = amount(slot:match(':(%d+)$'))
-  sh, sl = minus(sh, sl, uh, ul)
-  if sh > 0 or sl > 0 then
-    call('ZADD', key, stamp, text(0, stamp) .. ':' .. text(sh, sl))
-  else
-    c.closed = c.closed - 1
-  end
-  call('ZREM', key, slot)
+  local chunk, begins = unpack(call('ZREVRANGEBYSCORE', key, stamp, '-inf', 'WITHSCORES', 'LIMIT', 0, 1))
+  local rest = chunk and M.lessened(chunk, stamp, uh, ul)
+  if not rest then return end
+  if rest == '' then c.closed = c.closed - 1 else call('ZADD', key, begins, rest) end
+  call('ZREM', key, chunk)
 end
 
 function M.place_of(c, charge)

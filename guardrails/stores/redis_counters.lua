@@ -7,7 +7,7 @@
 -- (`front`) lie in the head, the others in a sorted set. So do charges that are held, if they are many.
 --
 -- c        hash of heads, by counter
--- s:NAME   slots between front and back, `stamp:units` by stamp
+-- s:NAME   slots between front and back, in chunks as long as a full back, by the stamp they begin with
 -- d:NAME   held charges that are not in the head, `reservation:position:stamp:units:kind` by deadline
 -- m:NAME, k:NAME, o:NAME  members: see members.lua
 -- a:ID     what the counter that was made as ID is named now
@@ -150,14 +150,9 @@ end
 function M.shelve(c)
   c.back = c.back .. pack(SLOT, c.stamp, c.sh, c.sl)
   if #c.back < FEW_SLOTS * SLOT_SIZE then return end
-  local slots = {}
-  for at = 1, #c.back, SLOT_SIZE do
-    local stamp, hi, lo = unpacked(SLOT, c.back, at)
-    slots[#slots + 1], slots[#slots + 2] = stamp, text(0, stamp) .. ':' .. text(hi, lo)
-  end
   if c.closed == 0 then c.fresh = c.fresh .. 's' end
-  call('ZADD', prefix .. 's:' .. c.name, unpack(slots))
-  c.back, c.closed = '', c.closed + FEW_SLOTS
+  call('ZADD', prefix .. 's:' .. c.name, (unpacked('<d', c.back)), c.back)
+  c.back, c.closed = '', c.closed + 1
 end
 
 -- Charge `units` to the slot of the present; its stamp.
@@ -179,12 +174,7 @@ end
 function M.refill(c)
   if c.front ~= '' then return true end
   if c.closed > 0 then
-    local slots, packed = call('ZPOPMIN', prefix .. 's:' .. c.name, FEW_SLOTS), {}
-    for at = 1, #slots, 2 do
-      packed[#packed + 1] = pack(SLOT, tonumber(slots[at + 1]), amount(slots[at]:match(':(%d+)$')))
-    end
-    c.closed = c.closed - #packed
-    c.front = table.concat(packed)
+    c.front, c.closed = call('ZPOPMIN', prefix .. 's:' .. c.name)[1] or '', c.closed - 1
   else
     c.front, c.back = c.back, ''
   end

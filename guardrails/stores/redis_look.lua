@@ -52,11 +52,11 @@ local function seen(c)
     local uh, ul = M.unit_of(c)
     return text(times(counted, uh, ul)) .. ' ' .. text(times(unsettled, uh, ul))
   end
-  local slots = c.closed > 0 and call('ZRANGEBYSCORE', prefix .. 's:' .. c.name, '-inf', c.horizon) or {}
-  for _, slot in ipairs(slots) do c.th, c.tl = minus(c.th, c.tl, amount(slot:match(':(%d+)$'))) end
-  for _, packed in ipairs({c.front, c.back}) do
-    for at = 1, #packed, SLOT_SIZE do
-      local stamp, hi, lo = unpacked(SLOT, packed, at)
+  local chunks = c.closed > 0 and call('ZRANGEBYSCORE', prefix .. 's:' .. c.name, '-inf', c.horizon) or {}
+  chunks[#chunks + 1], chunks[#chunks + 2] = c.front, c.back
+  for _, slots in ipairs(chunks) do
+    for at = 1, #slots, SLOT_SIZE do
+      local stamp, hi, lo = unpacked(SLOT, slots, at)
       if stamp <= c.horizon then c.th, c.tl = minus(c.th, c.tl, hi, lo) end
     end
   end

@@ -61,14 +61,11 @@ local function add_slots(leaving, slots)
 end
 
 local function slots_leaving(c)
-  local leaving = {}
+  local leaving, chunks = {}, LOOK_AHEAD / FEW_SLOTS
   add_slots(leaving, c.front)
-  local middle = c.closed > 0 and call('ZRANGE', prefix .. 's:' .. c.name, 0, LOOK_AHEAD - 1) or {}
-  for _, slot in ipairs(middle) do
-    local stamp, units = slot:match('^(%d+):(%d+)$')
-    leaving[#leaving + 1] = {tonumber(stamp), amount(units)}
-  end
-  if #middle < LOOK_AHEAD then
+  local middle = c.closed > 0 and call('ZRANGE', prefix .. 's:' .. c.name, 0, chunks - 1) or {}
+  for _, chunk in ipairs(middle) do add_slots(leaving, chunk) end
+  if #middle < chunks then
     add_slots(leaving, c.back)
     if c.sh > 0 or c.sl > 0 then leaving[#leaving + 1] = {c.stamp, c.sh, c.sl} end
   end

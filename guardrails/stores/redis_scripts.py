@@ -26,7 +26,7 @@ local SLOT, SLOT_SIZE, FEW_SLOTS = '<ddd', 24, 8
 local HELD, HELD_SIZE, FEW_HELD = '<c24Hddddc1', 59, 16
 """
 
-# In a function of their own, because what functions share with the one around them costs them a search.
+# Functions of their own, because what functions share with the chunk around them costs them a search.
 NEED = """\
 local need
 local has = {}
@@ -37,20 +37,28 @@ has[part] = true
 MAIN = "local function main()"
 
 
+def _text(name: str) -> str:
+    return Path(__file__).with_name(f"redis_{name}.lua").read_text(encoding="utf-8")
+
+
+QUICK = {"reserve": _text("quick_reserve"), "settle": _text("quick_settle")}
+
+
 class Script:
-    """One script: its `text`, and the `digest` by which a server knows it once it has seen it."""
+    """One script: its `text`, and the `digest` by which a server knows it once it has seen it.
+
+    `name` is the part that is run at last, after its plain case was tried, if it has one.
+    """
 
     __slots__ = ("digest", "text")
 
     def __init__(self, name: str, *parts: str) -> None:
-        quick = [_text("quick")] if name == "reserve" else []
+        parted = [NEED, *map(_part, parts), "end"]
         pieces = [
             BOUNDS,
-            *quick,
+            QUICK.get(name, ""),
             _text("head"),
-            NEED,
-            *map(_part, parts),
-            "end",
+            *parted,
             MAIN,
             _text(name),
             "end",
@@ -62,10 +70,6 @@ class Script:
 
 def _part(name: str) -> str:
     return f"if part == '{name}' then\n{_text(name)}\nend"
-
-
-def _text(name: str) -> str:
-    return Path(__file__).with_name(f"redis_{name}.lua").read_text(encoding="utf-8")
 
 
 RESERVE = Script("reserve", "counters", "charges", "members", "gates", "logs", "holds", "rare")

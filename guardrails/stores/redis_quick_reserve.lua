@@ -10,6 +10,7 @@ do
   local id, ttl, demands = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
   local plain, now = demands > 0 and #ARGV == 4 + 4 * demands, tonumber(ARGV[1])
   local names, written, fills, made, latest, heads, kind = {}, {}, {}, {}, 0, nil, ttl and 'g' or 's'
+  local refills, shelved = {}, {}
   if plain then
     if not now then
       local time = call('TIME')
@@ -36,20 +37,37 @@ do
     if not plain then break end
     local queue = ''
     if width then
-      local start, horizon = HEAD_SIZE + 1, high - width
-      while high >= leave and start <= from do
-        local leaving, hi, lo = unpacked(SLOT, head, start)
-        leave = leaving + width
-        if leaving > horizon then break end
-        start, tl, th = start + SLOT_SIZE, tl - lo, th + hi
+      local slots, start = KEYS[1] .. 's:' .. names[index], 1
+      local front, back = head:sub(HEAD_SIZE + 1, from), head:sub(from + 1, to)
+      while plain and high >= leave do
+        if start > #front then
+          if closed > 0 then
+            -- Twice in one call is not plain: what is first would have to go first.
+            plain = #refills == 0 or refills[#refills] ~= slots
+            front, closed, refills[#refills + 1] = call('ZRANGE', slots, 0, 0)[1] or '', closed - 1, slots
+          else
+            front, back = back, ''
+          end
+          start = 1
+          if front == '' then plain = false end
+        end
+        if plain then
+          local leaving, hi, lo = unpacked(SLOT, front, start)
+          leave = leaving + width
+          if leaving > high - width then break end
+          start, tl, th = start + SLOT_SIZE, tl - lo, th + hi
+        end
       end
-      plain = high < leave and th == 0 and start <= from + (fronts == 0 and 1 or 0)
-      fronts, queue = from - start + 1, head:sub(start, to)
-      if high > stamp and sl > 0 then
-        queue, backs = queue .. pack(SLOT, stamp, 0, sl), backs + SLOT_SIZE
-        plain = plain and backs < FEW_SLOTS * SLOT_SIZE
+      if high > stamp then
+        if sl > 0 then back = back .. pack(SLOT, stamp, 0, sl) end
+        if #back == FEW_SLOTS * SLOT_SIZE then
+          plain, shelved[#shelved + 1], shelved[#shelved + 2] = plain and closed > 0, slots, back
+          back, closed = '', closed + 1
+        end
+        stamp, ends, sl = high, high + width, 0
       end
-      if high > stamp then stamp, ends, sl = high, high + width, 0 end
+      plain = plain and th == 0
+      queue, fronts, backs = front:sub(start) .. back, #front - start + 1, #back
       if ends < leave then leave = ends end
     else
       local upto = (spec == '' or spec:find(' ', 1, true)) and ends - 1 or stamp
@@ -72,6 +90,8 @@ do
       fronts, backs, birth) .. queue .. head:sub(to + 1) .. pack(HELD, id, index, last, stamp, 0, units, kind)
   end
   if plain then
+    for _, slots in ipairs(refills) do call('ZREMRANGEBYRANK', slots, 0, 0) end
+    for at = 1, #shelved, 2 do call('ZADD', shelved[at], (unpacked('<d', shelved[at + 1])), shelved[at + 1]) end
     call('HSET', KEYS[1] .. 'c', unpack(written))
     call('SET', KEYS[1] .. 'h:' .. id, cmsgpack.pack({latest + (ttl or 0), not ttl, 0, false, '', 0, false, false,
       fills, {}, made}), 'PX', math.ceil((latest + (ttl or 0) + KEEP - now) / 1000))
