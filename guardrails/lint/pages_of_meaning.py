@@ -531,6 +531,20 @@ MEANING: Final[dict[str, tuple[str, str]]] = {
         **Prefer.** A JSON Schema: `{"type": "object", "required": ["answer"]}`.
         """,
     ),
+    "bad-test-file": (
+        "G080",
+        """A test file that does not say what it should.
+
+        **What.** A `*.test.yaml` file has a key or a value that test files do not have, or a case that checks
+        nothing.
+
+        **Why.** A case that is misspelt would pass without having tested anything.
+
+        **Avoid.** `expect: {outcom: deny}`.
+
+        **Prefer.** `expect: {outcome: deny}`.
+        """,
+    ),
     "counter-lost": (
         "G076",
         """A limit that forgets what it has counted.
