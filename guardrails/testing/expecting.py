@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from guardrails.decision_text import duration
 from guardrails.model import Applied, Decision
 from guardrails.testing.comparing import Mismatch, differences, names_difference, same, shown, text_difference
 
@@ -162,7 +163,8 @@ def _brief(record: Mapping[str, Any]) -> str:
     words = [
         f"{key} {value if isinstance(value, str) else shown(value)}" for key, value in rest.items() if value
     ]
-    return " ".join([str(record["kind"])] * ("kind" in record) + [f"({', '.join(words)})"] * bool(words))
+    kind = [str(record["kind"])] if "kind" in record else []
+    return " ".join([*kind, f"({', '.join(words)})"] if words else kind)
 
 
 def _named(decision: Decision, statement: str) -> tuple[str, ...]:
@@ -178,7 +180,7 @@ def _transforms(decision: Decision) -> Iterable[dict[str, Any]]:
 
 def _obligations(decision: Decision) -> Iterable[dict[str, Any]]:
     for each in decision.obligations:
-        details = {name: _plain(value) for name, value in each.details if value is not None}
+        details = {name: _plain(name, value) for name, value in each.details if value is not None}
         yield {"kind": each.kind, "by": _named(decision, each.statement), "details": details}
 
 
@@ -190,7 +192,10 @@ def _approvals(decision: Decision) -> Iterable[dict[str, Any]]:
         }  # fmt: skip
 
 
-def _plain(value: Any) -> Any:
+def _plain(name: str, value: Any) -> Any:
+    """A detail as a test file writes it: reviewers as a list, a deadline as `2d`."""
+    if name == "within" and isinstance(value, int):
+        return duration(value / 1_000_000)
     return list(value) if isinstance(value, tuple | frozenset) else value
 
 

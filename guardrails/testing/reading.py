@@ -122,7 +122,7 @@ class _Cases:
         name = head.get("name") or ""
         if not name:
             self.problems.say("the case has no name", node.span, "`name` says what it is about")
-        name = f"{name} ({told})" if told and "${" not in name and node.get("table") is None else name
+        name = f"{name} ({told})" if told else name
         return Case(
             name, steps, node.span, head.get("tags", ()), head.get("skip"), head.get("xfail"), head.get("now")
         )

@@ -110,7 +110,8 @@ def _statement_lines(statement: Statement, *, color: bool) -> Iterator[str]:
 def _summary(counts: Mapping[str, int], *, color: bool) -> str:
     words = {
         "passed": "passed", "failed": "failed", "xpassed": "passed unexpectedly",
-        "xfailed": "failed as expected", "skipped": "skipped", "errors": "files with errors",
+        "xfailed": "failed as expected", "skipped": "skipped",
+        "errors": "file with errors" if counts["errors"] == 1 else "files with errors",
     }  # fmt: skip
     text = ", ".join(f"{counts[name]} {word}" for name, word in words.items() if counts[name])
     bad = counts["failed"] + counts["xpassed"] + counts["errors"]

@@ -217,7 +217,7 @@ class Run:
                 return [self._failed(step, f"{self._told(step, number)}{times}", found, decision)]
         counted = _count_mismatch(step.wants, decisions)
         if counted:
-            return [self._failed(step, self._told(step, number), (counted,), decisions[-1])]
+            return [self._failed(step, self._told(step, number), (counted,), max(decisions, key=_rank))]
         return self._limits(step, number)
 
     def _decided(self, step: Step) -> list[Decision]:
@@ -270,6 +270,10 @@ def statements_of(decision: Decision, lines: Lines) -> tuple[Statement, ...]:
         )
         for each in decision.applied
     )  # fmt: skip
+
+
+def _rank(decision: Decision) -> int:
+    return decision.outcome.rank
 
 
 def _said(error: GuardError) -> str:

@@ -18,7 +18,8 @@ _HOLE = re.compile(r"\$\{([^}]*)\}")
 
 
 def rows_of(problems: Problems, case: Node) -> Iterator[tuple[str, Node]]:
-    """`(what tells the row apart, the case of the row)`; the case itself where it has no table."""
+    """`(what tells the row apart, the case of the row)`; the case itself where it has no table. A name with a
+    hole in it tells the rows apart by itself."""
     table = case.get("table")
     if table is None:
         yield "", case
@@ -29,11 +30,13 @@ def rows_of(problems: Problems, case: Node) -> Iterator[tuple[str, Node]]:
     body = replace(case, value=tuple(pair for pair in case.pairs if pair[0].value != "table"))
     names = [key for row in table.items for key, _ in row.pairs]
     _check_unused(problems, names, body)
+    name = case.get("name")
+    is_named = name is not None and bool(_HOLE.search(name.raw))
     for row in table.items:
         if row.kind != "object" or not row.pairs:
             problems.expected("a row, which is an object,", row)
             continue
-        yield _told(row), filled(problems, body, row)
+        yield "" if is_named else _told(row), filled(problems, body, row)
 
 
 def _check_unused(problems: Problems, names: list[Node], body: Node) -> None:
@@ -52,10 +55,15 @@ def _told(row: Node) -> str:
 
 
 def _short(value: Node) -> str:
+    text = _text(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
+def _text(value: Node) -> str:
+    """A value inside a text: as it is written, a list or object as JSON."""
     from guardrails.testing.comparing import shown
 
-    text = value.raw if value.kind not in ("object", "list") else shown(value.plain())
-    return text if len(text) <= 40 else f"{text[:40]}…"
+    return value.raw if value.kind not in ("object", "list") else shown(value.plain())
 
 
 def filled(problems: Problems, node: Node, row: Node) -> Node:
@@ -69,7 +77,7 @@ def filled(problems: Problems, node: Node, row: Node) -> Node:
         return _value(problems, whole[1], node, row)
     if not _HOLE.search(node.raw):
         return node
-    raw = _HOLE.sub(lambda hole: _value(problems, hole[1], node, row).raw, node.raw)
+    raw = _HOLE.sub(lambda hole: _text(_value(problems, hole[1], node, row)), node.raw)
     return replace(node, kind="text", value=raw, raw=raw)
 
 
