@@ -16,14 +16,9 @@ from guardrails.stores.port import KEEP
 from guardrails.stores.redis_scripts import LOOK, RESERVE, SETTLE
 from guardrails.stores.windows import Calendar, Sliding
 
-try:
-    from hiredis import pack_command as _packed
-except ImportError:
-    _packed = None
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
     from guardrails.exact import Exact
@@ -33,6 +28,12 @@ if TYPE_CHECKING:
     from guardrails.stores.redis_scripts import Script
     from guardrails.stores.sessions import Note
     from guardrails.stores.windows import Window
+
+_pack: Callable[[tuple[Any, ...]], bytes] | None
+try:
+    from hiredis import pack_command as _pack
+except ImportError:
+    _pack = None
 
 MOST_PERIODS = 40
 AGAIN = ("again", "", "")
@@ -167,10 +168,9 @@ def fresh_name() -> str:
 
 def packed(terms: tuple[Any, ...]) -> bytes:
     """A command as it goes over the wire."""
-    if _packed is not None:
+    if _pack is not None:
         try:
-            command: bytes = _packed(terms)
-            return command
+            return _pack(terms)
         except UnicodeEncodeError:
             pass
     parts = [b"*%d\r\n" % len(terms)]

@@ -8,7 +8,7 @@
 local STATE = '<dddddd'
 
 function M.gate_of(key, spec)
-  local gate = {key = key, spec = spec, openings = {}, longest = false}
+  local gate = {key = key, openings = {}, longest = false}
   gate.retry = tonumber(spec:match('^%d+'))
   for failures, window, part, whole in spec:gmatch(';(%d+),(%d+),(%d+),(%d+)') do
     window = tonumber(window)
