@@ -124,15 +124,22 @@ class Engine:
 
     def quickly(self, tool: Any, args: Any, subject: Subject, now: int) -> tuple[Unit, Decision, Any] | None:
         """`(unit, decision, claims)` of a call that nothing is wrong with, where the decision is at hand;
-        None where there is more to it."""
+        None where there is more to it. A call that is denied anyway claims nothing."""
         unit = self._calls.get(tool) if tool.__class__ is str else None
         if unit is None or not unit.plain or args.__class__ is not dict:
             return None
         answer = unit.check(args, subject, args, now, tool)
-        if answer.__class__ is int or len(answer) != 3 or answer[1] is not None:
+        claims = None
+        if answer.__class__ is not int:
+            if len(answer) != 3 or answer[1] is not None:
+                return None
+            answer, _, claims = answer
+        decision = unit.decisions.get(answer)
+        if decision is None or decision._denial is None:
+            return None if decision is None else (unit, decision, claims)
+        if decision.outcome is Outcome.ASK and claims:
             return None
-        decision = unit.decisions.get(answer[0])
-        return None if decision is None or decision._denial is not None else (unit, decision, answer[2])
+        return unit, decision.about((self, unit, (args, subject, args, now, tool))), None
 
     def judge(
         self, point: str, tool: Any, args: Any, payload: Any, subject: Subject, now: int

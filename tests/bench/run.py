@@ -18,6 +18,7 @@ SECTIONS = {
     "parse": "reading large policies",
     "cold": "`guard check` as a cold process",
     "peers": "the same decision in other engines",
+    "limits": "a decision with limits against one without",
     "stores": "limits in memory and in a file",
     "canonical": "reading paths, URLs, addresses, commands and queries",
     "formatter": "formatting policies",
