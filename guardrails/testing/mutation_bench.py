@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal, TypeAlias
 
 from guardrails.diagnostics import Span
-from guardrails.language.checked import Checked, Rule
+from guardrails.language.checked import Checked, Lowered, Rule, Steps
 from guardrails.language.checker import Lowering
 from guardrails.language.compiler import Compiler
-from guardrails.loading import Loaded, load, read_file
+from guardrails.loading import load, read_file
 from guardrails.model import Decision
 from guardrails.runtime.program import Program
 from guardrails.testing.cases import Case, Step, Suite
@@ -27,6 +28,8 @@ from guardrails.testing.writing import case_text
 
 Fate: TypeAlias = Literal["killed", "survived", "equivalent", "invalid"]
 UNIT_POINTS = ("call", "result", "input", "output")
+MOST_CASES = 8
+"""How many events that tell a mutant apart are tried as a case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,51 +80,81 @@ class Stand:
 
     # --- with a mutant -------------------------------------------------------------------------
 
-    def mutated(self, mutant: Mutant) -> Loaded:
-        """The policy with the mutant in it."""
+    def altered(self, mutant: Mutant) -> Altered | None:
+        """The policy with the mutant in it; None where that does not load."""
         text = mutant.applied(self.loaded.sources.texts[mutant.span.file])
 
         def read(path: str) -> str:
             return text if path == mutant.span.file else self._text(path)
 
-        loaded = load(
-            self.source.paths, params=self.source.params, functions=self.source.functions, read=read
-        )
-        if loaded.program is not None and loaded.checked is not None:
-            loaded.program.compile_unit = self._compiling(mutant, Compiler(loaded.checked))
-        return loaded
+        source = self.source
+        loaded = load(source.paths, params=source.params, functions=source.functions, read=read)
+        if loaded.program is None or loaded.checked is None:
+            return None
+        rules = changed_rules(self.checked, loaded.checked, mutant)
+        loaded.program.compile_unit = self._compiling(Compiler(loaded.checked), rules)
+        return Altered(mutant, loaded.checked, self.making(loaded.program), rules)
 
     def _text(self, path: str) -> str:
         known = self.loaded.sources.texts.get(path)
         return read_file(path) if known is None else known
 
-    def _compiling(self, mutant: Mutant, compiler: Compiler) -> Any:
-        """Compiles what the mutant's block is part of. Names of counters can shift when a statement goes, so a
+    def _compiling(self, compiler: Compiler, rules: frozenset[int]) -> Any:
+        """Compiles what a changed rule is part of. Names of counters can shift when a statement goes, so a
         policy that counts is compiled as a whole."""
-        begin = mutant.block
+        if not rules or self.checked.counters:
+            return compiler.unit
 
         def compile_unit(point: str, tool: str | None) -> Any:
-            rules = compiler.rules_for(point, tool)
-            same = len(rules) == len(self.compiler.rules_for(point, tool))
-            if same and not any(_is_of(rule, begin) for rule in rules):
-                return self.unit(point, tool)
-            return compiler.unit(point, tool)
+            before, after = self.compiler.rules_for(point, tool), compiler.rules_for(point, tool)
+            touched = len(before) != len(after) or any(rule.index in rules for rule in before)
+            return compiler.unit(point, tool) if touched else self.unit(point, tool)
 
-        whole = begin is None or self.checked.counters
-        return compiler.unit if whole else compile_unit
+        return compile_unit
 
-    def failing(self, make: Make, mutant: Mutant) -> str | None:
+    def failing(self, altered: Altered) -> str | None:
         """The first case that fails with the mutant."""
-        results = results_of(self.suite, make=make, cases=self.cases(mutant))
+        results = results_of(self.suite, make=altered.make, cases=self.cases(altered))
         return next((result.case for result in results if result.is_bad), None)
 
-    def cases(self, mutant: Mutant) -> Iterator[Case]:
+    def cases(self, altered: Altered) -> Iterator[Case]:
         """The cases that could notice it."""
-        block = mutant.block
-        rules = [rule for rule in self.checked.rules if _is_of(rule, block)]
+        rules = [rule for rule in self.checked.rules if rule.index in altered.rules]
         for case in self.suite.cases:
-            if block is None or any(_concerns(self.lowering, rules, step) for step in case.steps):
+            if not rules or any(_concerns(self.lowering, rules, step) for step in case.steps):
                 yield case
+
+
+@dataclass(frozen=True, slots=True)
+class Altered:
+    """A policy with a mutant in it, guards of it, and the rules (of the policy as it is) that it changes; none
+    where it may matter anywhere."""
+
+    mutant: Mutant
+    checked: Checked
+    make: Make
+    rules: frozenset[int]
+
+
+def changed_rules(before: Checked, after: Checked, mutant: Mutant) -> frozenset[int]:
+    """The rules that mean something else now. Where a statement is gone, all of its block."""
+    if len(before.rules) != len(after.rules):
+        return frozenset(rule.index for rule in before.rules if _is_of(rule, mutant.block))
+    found = {
+        index
+        for (index, tool), form in after.forms.items()
+        if (index, tool) not in before.forms or _meaning(before.forms[index, tool]) != _meaning(form)
+    }
+    gone = {index for index, tool in before.forms if (index, tool) not in after.forms and tool is not None}
+    return frozenset(found | gone)
+
+
+def _meaning(form: Lowered) -> tuple[object, ...]:
+    """What a rule means, without the places that it was read from."""
+    meaning: object = form.meaning
+    if isinstance(meaning, Steps):
+        meaning = (meaning.value, tuple((row.bound, row.verdict, row.because) for row in meaning.rows))
+    return form.condition, meaning
 
 
 def _is_of(rule: Rule, block: Span | None) -> bool:
@@ -129,15 +162,17 @@ def _is_of(rule: Rule, block: Span | None) -> bool:
 
 
 def _concerns(lowering: Lowering, rules: Sequence[Rule], step: Step) -> bool:
-    """Whether a step is an event that these statements of one block are asked about."""
+    """Whether a step is an event that one of these statements is asked about."""
     if step.action != "event":
         return False
     point, tool = step.value["type"], step.value.get("tool")
     if point not in UNIT_POINTS:
         return True
-    if not rules or rules[0].block.point == "session":
-        return bool(rules)
-    return rules[0].block.point == point and (tool is None or lowering.matches(rules[0], tool))
+    return any(
+        rule.block.point == "session"
+        or (rule.block.point == point and (tool is None or lowering.matches(rule, tool)))
+        for rule in rules
+    )
 
 
 # --- verdicts ----------------------------------------------------------------------------------
@@ -156,34 +191,26 @@ class Bench:
     def verdict(self, mutant: Mutant) -> Verdict:
         """Killed by the first case that fails. One that none notices is tried on events that were made up:
         where they see no difference either, it is taken for equivalent."""
-        made: list[tuple[Stand, Loaded]] = []
+        made: list[tuple[Stand, Altered]] = []
         for stand in self.stands:
-            loaded = stand.mutated(mutant)
-            if loaded.program is None:
+            altered = stand.altered(mutant)
+            if altered is None:
                 return Verdict("invalid")
-            found = stand.failing(stand.making(loaded.program), mutant)
+            found = stand.failing(altered)
             if found is not None:
                 return Verdict("killed", by=found)
-            made.append((stand, loaded))
-        for stand, loaded in made:
-            case = killing_case(stand, loaded, mutant, self.seed)
-            if case is not None:
-                return Verdict("survived", case=case)
-        return Verdict("equivalent")
+            made.append((stand, altered))
+        cases = (killing_case(stand, altered, self.seed) for stand, altered in made)
+        case = next((case for case in cases if case is not None), None)
+        return Verdict("equivalent") if case is None else Verdict("survived", case=case)
 
 
-def killing_case(stand: Stand, loaded: Loaded, mutant: Mutant, seed: int) -> str | None:
+def killing_case(stand: Stand, altered: Altered, seed: int) -> str | None:
     """A case that passes on the policy as it is and fails on the mutant; None where none was found."""
     from guardrails.testing.mutation_samples import differing
 
-    assert loaded.program is not None
-    assert loaded.checked is not None
-    other = stand.making(loaded.program)
-    for steps in differing(stand, (loaded.checked, other), mutant, seed):
-        text = _as_case(stand.suite, mutant, steps)
-        if _kills(stand, other, text):
-            return text
-    return None
+    texts = (_as_case(stand.suite, altered.mutant, steps) for steps in differing(stand, altered, seed))
+    return next((text for text in islice(texts, MOST_CASES) if _kills(stand, altered.make, text)), None)
 
 
 def _as_case(suite: Suite, mutant: Mutant, steps: tuple[tuple[Any, int, Any], ...]) -> str:

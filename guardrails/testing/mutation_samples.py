@@ -10,24 +10,31 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from guardrails.errors import GuardError
 from guardrails.guard import Guard
-from guardrails.language.checked import Checked
+from guardrails.language.checked import Change, Checked
 from guardrails.model import Decision
 from guardrails.testing.cases import SESSION
-from guardrails.testing.knowing import known_of
-from guardrails.testing.mutation_operators import Mutant
-from guardrails.testing.running import Make
+from guardrails.testing.knowing import Fields, known_of
 from guardrails.testing.sampling import neighbours, sample_event
 
 if TYPE_CHECKING:
-    from guardrails.testing.mutation_bench import Stand
+    from guardrails.testing.mutation_bench import Altered, Stand
 
-MOST_SAMPLES = 600
+MOST_SAMPLES = 800
 """Events that are tried for one mutant."""
+
+MOST_FOUND = 6
+"""Events that tell a mutant apart after which no more are looked for."""
+
+POINTS = ("call", "result", "input", "output")
+
+MOST_SEEDS = 24
+"""Events of the tests that are changed for it."""
 
 MOST_REPEATS = 64
 """How often an event comes again for what counts."""
@@ -37,18 +44,23 @@ Series: TypeAlias = tuple[tuple[Event, int, Decision], ...]
 """Events, how often each, and what the policy as it is decides."""
 
 
-def differing(stand: Stand, mutated: tuple[Checked, Make], mutant: Mutant, seed: int) -> Iterator[Series]:
-    """Series on which the last decision is another one with the mutant."""
-    checked, other = mutated
-    events = list(_events(stand, checked, mutant))
-    Random(f"{seed} {mutant.id}").shuffle(events)
+def differing(stand: Stand, altered: Altered, seed: int) -> Iterator[Series]:
+    """Series on which the last decision is another one with the mutant, those without errors first."""
+    chance = Random(f"{seed} {altered.mutant.id}")
+    events = list(_events(stand, altered, chance))
+    chance.shuffle(events)
+    found: list[tuple[Event, Decision]] = []
     for event in events[:MOST_SAMPLES]:
         decision = _decided(stand.make(), event)
-        if decision is not None and differs(decision, _decided(other(), event)):
-            yield ((event, 1, decision),)
+        if decision is not None and differs(decision, _decided(altered.make(), event)):
+            found.append((event, decision))
+            if len(found) == MOST_FOUND:
+                break
+    for event, decision in sorted(found, key=lambda pair: (bool(pair[1].errors), pair[1].outcome.rank)):
+        yield ((event, 1, decision),)
     if stand.checked.counters:
-        for event in _seeds(stand, mutant):
-            yield from _repeated(stand.make(), other(), event)
+        for event in _seeds(stand, altered):
+            yield from _repeated(stand.make(), altered.make(), event)
 
 
 def _repeated(guard: Guard, other: Guard, event: Event) -> Iterator[Series]:
@@ -92,34 +104,86 @@ def _seen(decision: Decision) -> tuple[Any, ...]:
 # --- events ------------------------------------------------------------------------------------
 
 
-def _seeds(stand: Stand, mutant: Mutant) -> Iterator[Event]:
-    """The events of the tests, and one made up for each tool of the mutant's block."""
+def _seeds(stand: Stand, altered: Altered) -> Iterator[Event]:
+    """The events of the tests, and one made up for each tool that a changed rule speaks of."""
     seen: set[str] = set()
-    for case in stand.cases(mutant):
+    for case in stand.cases(altered):
         for step in case.steps:
-            if step.action == "event" and step.value["type"] in ("call", "result", "input", "output"):
+            if step.action == "event" and step.value["type"] in POINTS:
                 event = {name: value for name, value in step.value.items() if name not in ("time", "call_id")}
                 if repr(event) not in seen:
                     seen.add(repr(event))
                     yield event
     for rule in stand.checked.rules:
-        block = rule.block.span
-        if rule.block.point != "session" and mutant.block in (None, block):
+        if rule.block.point in POINTS and rule.index in altered.rules:
             for tool in stand.lowering.subjects(rule):
-                known = known_of(stand.checked, rule.block.point, tool)
-                yield (
-                    sample_event(stand.checked, rule.block.point, tool, known) | stand.suite.fixtures.defaults
-                )
+                yield _made_up(stand, rule.block.point, tool)
 
 
-def _events(stand: Stand, mutated: Checked, mutant: Mutant) -> Iterator[Event]:
-    for event in _seeds(stand, mutant):
-        yield event
-        point, tool = event["type"], event.get("tool")
-        for checked in (stand.checked, mutated):
-            for _, near in neighbours(event, known_of(checked, point, tool)):
+def _made_up(stand: Stand, point: str, tool: str | None) -> Event:
+    made = sample_event(stand.checked, point, tool, known_of(stand.checked, point, tool))
+    return {**made, **stand.suite.fixtures.defaults}
+
+
+def _events(stand: Stand, altered: Altered, chance: Random) -> Iterator[Event]:
+    """The seeds, and what is near some of them."""
+    seeds = list(_seeds(stand, altered))
+    yield from seeds
+    chance.shuffle(seeds)
+    known = _Known(stand.checked, altered)
+    fields_named = _named(stand, altered)
+    for event in seeds[:MOST_SEEDS]:
+        for fields in known.of(event["type"], event.get("tool")):
+            for _, near in neighbours(event, fields):
                 yield near
         yield from varied(event)
+        yield from _with_fields(event, fields_named)
+
+
+def _named(stand: Stand, altered: Altered) -> list[tuple[str, ...]]:
+    """The fields of a payload that changed rules keep, leave out or redact."""
+    forms = [form for (index, _), form in stand.checked.forms.items() if index in altered.rules]
+    return [path for form in forms if isinstance(form.meaning, Change) for path in form.meaning.paths]
+
+
+def _with_fields(event: Event, paths: list[tuple[str, ...]]) -> Iterator[Event]:
+    """The event with a field that a statement names, where its payload has none."""
+    payload = event.get({"call": "args"}.get(event["type"], event["type"]))
+    rows = payload if isinstance(payload, list) else [payload]
+    if rows and isinstance(rows[0], dict):
+        for name in dict.fromkeys(part for path in paths for part in path if part != "*"):
+            if name not in rows[0]:
+                changed = {**rows[0], name: "4111 1111 1111 1111"}
+                yield {
+                    **event,
+                    {"call": "args"}.get(event["type"], event["type"]): [changed, *rows[1:]]
+                    if isinstance(payload, list)
+                    else changed,
+                }
+
+
+class _Known:
+    """What the changed rules read in the policy as it is and with the mutant, by point and tool."""
+
+    def __init__(self, checked: Checked, altered: Altered) -> None:
+        aligned = len(checked.rules) == len(altered.checked.rules)
+        policies = (checked, altered.checked) if aligned else (checked,)
+        self.policies = [_only(each, altered.rules) for each in policies]
+        self._found: dict[tuple[str, str | None], list[Fields]] = {}
+
+    def of(self, point: str, tool: str | None) -> list[Fields]:
+        key = (point, tool)
+        if key not in self._found:
+            every = [known_of(checked, point, tool) for checked in self.policies]
+            self._found[key] = every[:1] if every[0] == every[-1] else every
+        return self._found[key]
+
+
+def _only(checked: Checked, rules: frozenset[int]) -> Checked:
+    """The policy as if only these rules were in it; with none, all of them."""
+    if not rules:
+        return checked
+    return replace(checked, forms={key: form for key, form in checked.forms.items() if key[0] in rules})
 
 
 def varied(event: Event) -> Iterator[Event]:
@@ -160,7 +224,7 @@ def _others(value: Any) -> Iterator[Any]:
                 value[:at] + value[at + 1 :],
                 f"{value[:at]}-{value[at:]}",
             )
-        yield value.replace(" ", "x").replace("-", "x")
+        yield from (re.sub(r"\b(\w)", r"x\1", value), re.sub(r"(\w)\b", r"\1x", value), value.upper())
     elif isinstance(value, bool):
         yield not value
     elif isinstance(value, int | float):
