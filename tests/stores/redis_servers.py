@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import redis
-from conftest import answers, free_port, redis_program, start_redis
+from redis_program import answers, free_port, redis_program, start_redis
 
 SECOND = 1_000_000
 

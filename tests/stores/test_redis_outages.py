@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 import redis
-from conftest import free_port
+from redis_program import free_port
 from redis_servers import SECOND, Server
 
 from guardrails.stores import (
