@@ -12,12 +12,15 @@ from typing import Any
 
 from guardrails.errors import GuardError
 from guardrails.model import Applied, Decision
-from guardrails.testing.knowing import Fields, Path
+from guardrails.testing.comparing import same
+from guardrails.testing.knowing import ROOTS, Fields, Path
 from guardrails.testing.running import Make
 from guardrails.testing.sampling import neighbours, value_at
 
 MOST = 1_500
 """Events that are tried for one tool at one point."""
+
+CHANGES = ("redact", "only fields", "only rows", "drop fields", "reveal")
 
 Event = dict[str, Any]
 
@@ -36,8 +39,18 @@ class Trial:
         return not self.decision.errors
 
     def fired(self) -> frozenset[str]:
-        """The statements that applied, by their places."""
-        return frozenset(key_of(each) for each in self.decision.applied if not each.kept_by_error)
+        """The statements that applied, by their places. A change of the payload applies always; what counts is
+        whether it changed anything."""
+        return frozenset(
+            key_of(each)
+            for each in self.decision.applied
+            if not each.kept_by_error and (each.effect not in CHANGES or self.is_changed)
+        )
+
+    @property
+    def is_changed(self) -> bool:
+        before = self.event.get(ROOTS.get(self.event["type"], ""))
+        return bool(self.decision.transforms) and not same(before, self.decision.payload)
 
 
 def key_of(applied: Applied) -> str:

@@ -118,6 +118,11 @@ class _Search:
                 self.add(f"{where}: {label} applies", fires)
             if key not in rested:
                 self.add(f"{where}: {label} just does not apply", rests)
+        for trial in cleanest(trials):
+            for each in trial.decision.applied:
+                if str(each.place) in trial.fired() - done - shown:
+                    done.add(str(each.place))
+                    self.add(f"{where}: {name_of(each)} applies", trial)
 
     def thresholds(self, trials: list[Trial], forms: Iterable[Lowered], where: str) -> None:
         """The last value of each step, and the first one after it."""

@@ -19,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 from guardrails.diagnostics import Span
 from guardrails.errors import EventError, GuardError
 from guardrails.guard import Guard, Source
-from guardrails.model import Decision
+from guardrails.model import Decision, Outcome
 from guardrails.runtime.clock import FrozenClock, SystemClock
 from guardrails.runtime.program import Program
 from guardrails.state import State
@@ -294,7 +294,8 @@ def _count_mismatch(wants: Iterable[Want], decisions: list[Decision]) -> Mismatc
 
 
 def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing"
+    """From the loosest outcome on: which came first is chance, where they were asked for at once."""
+    return ", ".join(f"{counts[o.value]} {o.value}" for o in Outcome if counts.get(o.value)) or "nothing"
 
 
 def at_once(ask: Callable[[], Decision], number: int) -> list[Decision]:

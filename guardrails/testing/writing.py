@@ -34,8 +34,16 @@ def _text(value: str) -> str:
 
 
 def _escaped(value: str) -> str:
-    """JSON's escapes are YAML's too; characters that neither shows are spelled out."""
-    return json.dumps(value, ensure_ascii=not value.isprintable())
+    """In quotes, with every character spelled out that a reader would not see."""
+    return '"' + "".join(map(_char, value)) + '"'
+
+
+def _char(char: str) -> str:
+    if char in '"\\':
+        return f"\\{char}"
+    if char.isprintable():
+        return char
+    return f"\\u{ord(char):04x}" if ord(char) < 0x10000 else f"\\U{ord(char):08x}"
 
 
 def lines(name: str, value: Any, indent: int) -> Iterator[str]:
