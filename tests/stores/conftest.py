@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from redis_program import free_port, redis_program, start_redis
 
 from guardrails.stores import Store, open_store
 
 HOMES = ["memory", "sqlite", "redis"]
-
-
-@pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    named = os.environ.get("GUARD_TEST_REDIS")
-    if named:
-        yield named
-        return
-    port = free_port()
-    server = start_redis(redis_program(), port, tmp_path_factory.mktemp("redis"))
-    yield f"redis://127.0.0.1:{port}/0"
-    server.terminate()
-    server.wait()
 
 
 @pytest.fixture(params=HOMES)
