@@ -1,0 +1,135 @@
+"""Strategies and stock properties: they hold of the packs, refute what does not hold, and reach the edges."""
+
+from __future__ import annotations
+
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from guardrails import Guard
+from guardrails.runtime.host import HostFunction
+from guardrails.testing import errors_never_loosen, events, never_allows_more_than, order_never_matters
+from guardrails.testing.drawing import checked_of, places_of
+
+PACKS = Path(__file__).parents[2] / "policies"
+NAMES = ("support", "coding", "database", "banking", "assistant")
+FEWER = settings(max_examples=40)
+
+
+def pack(name: str) -> str:
+    return str(PACKS / name / f"{name}.guard")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@FEWER
+@given(st.data())
+def test_the_stock_properties_hold_of_the_packs(name: str, data: st.DataObject) -> None:
+    event = data.draw(events(pack(name)))
+    order_never_matters(pack(name), event)
+    errors_never_loosen(pack(name), event)
+    never_allows_more_than(pack(name), pack(name), event)
+
+
+POLICY = """\
+type principal {{ id: string; tier: "gold" | "plain" }}
+on call pay {{
+  size: allow when args.amount <= {most} and principal.tier == "gold"
+  to: deny when args.to.domain == "evil.example"
+}}
+on output {{ word: deny when text contains "open sesame" }}
+"""
+TOOLS = """{"tools": [{"name": "pay", "description": "", "inputSchema": {"type": "object",
+ "required": ["amount", "to"], "properties": {"amount": {"type": "number"},
+ "to": {"type": "string", "format": "email"}}}}]}"""
+
+
+def guard_of(most: int) -> Guard:
+    return Guard.from_text(POLICY.format(most=most), tools=TOOLS)
+
+
+def test_events_reach_the_edges_of_a_policy() -> None:
+    guard, seen = guard_of(730), set()
+
+    @settings(max_examples=400)
+    @given(events(guard))
+    def collect(event: dict[str, Any]) -> None:
+        decision = guard.decide(event)
+        seen.add((event["type"], decision.outcome.value, bool(decision.errors)))
+        seen.add(event.get("args", {}).get("amount").__class__)
+        if event["type"] == "call" and event["args"].get("amount") in (730, 730.01):
+            seen.add(event["args"]["amount"])
+        seen.update(f"{event['type']} {reason.label}" for reason in decision.reasons)
+
+    collect()
+    assert seen >= {
+        730,
+        730.01,
+        "call to",
+        "output word",
+        "call size",
+        ("call", "allow", False),
+        ("call", "deny", True),
+    }
+
+
+@FEWER
+@given(events(guard_of(10), point="call", principal={"id": "a", "tier": "gold"}, broken=False))
+def test_whole_events_are_of_the_tools_types(event: dict[str, Any]) -> None:
+    assert event["principal"] == {"id": "a", "tier": "gold"}
+    assert isinstance(event["args"]["amount"], int | float)
+    assert isinstance(event["args"]["to"], str)
+
+
+def test_places_and_mistakes() -> None:
+    guard = guard_of(10)
+    assert places_of(checked_of(guard)) == [("call", "pay"), ("output", None)]
+    with pytest.raises(ValueError, match="says nothing of such events"):
+        events(guard, tool="nothing")
+
+
+def test_a_looser_policy_is_found_out() -> None:
+    old, new = guard_of(100), guard_of(200)
+
+    @given(events(new, point="call"))
+    def stricter(event: dict[str, Any]) -> None:
+        never_allows_more_than(new, old, event)
+
+    stricter()
+
+    @settings(max_examples=500)
+    @given(events(new, point="call"))
+    def looser(event: dict[str, Any]) -> None:
+        never_allows_more_than(old, new, event)
+
+    with pytest.raises(AssertionError, match="the new policy allows more"):
+        looser()
+
+
+def test_a_function_that_changes_its_mind_is_found_out() -> None:
+    """Order matters and errors loosen only where the host gives another answer each time."""
+    event = {"type": "call", "tool": "pay", "args": {"amount": 1}}
+    text = "on call pay { allow\n  a: deny when moody(args.amount) }"
+    answers = cycle([False, True])
+    moody = HostFunction("moody", lambda _: next(answers), (("n", "decimal"),), "bool")
+    with pytest.raises(
+        AssertionError,
+        match=r"the order of statements matters\n  event  .*\n  before allow .*\n  after  deny",
+    ):
+        order_never_matters(Guard.from_text(text, functions=[moody]), event)
+    first = cycle([True, False])
+    late = HostFunction("moody", lambda *_: next(first), (), "bool")
+    loosening = "on call pay { allow\n  a: deny when moody()\n  b: allow when args.amount > 0 }"
+    with pytest.raises(AssertionError, match="an error loosens"):
+        errors_never_loosen(Guard.from_text(loosening, functions=[late]), event)
+
+
+def test_limits_are_counted_anew_for_each_question() -> None:
+    guard = Guard.from_text("on call pay { allow\n  often: limit 1 per 1d }")
+    for _ in range(3):
+        never_allows_more_than(guard, guard, {"type": "call", "tool": "pay", "args": {}})
+        order_never_matters(guard, {"type": "call", "tool": "pay", "args": {}})
+    assert guard.decide({"type": "call", "tool": "pay", "args": {}}).allowed
