@@ -195,6 +195,24 @@ def real_path(text: str, base: Any) -> Any:
     return resolve(text, str(base))
 
 
+def links(text: str) -> list[Any]:
+    from guardrails.detectors.links import links as found
+
+    return found(text)
+
+
+def mentions(text: str, names: Iterable[str]) -> bool:
+    from guardrails.detectors.mentions import mentions as found
+
+    return found(text, names)
+
+
+def promises(text: str) -> frozenset[str]:
+    from guardrails.detectors.promises import promises as found
+
+    return found(text)
+
+
 def _reading(kind: str, name: str | None = None) -> Callable[..., Any]:
     """A function that reads its text as a `kind`, and gives the property `name` of it."""
 
@@ -234,6 +252,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "money": money,
     "path": path,
     "real_path": real_path,
+    "links": links,
+    "mentions": mentions,
+    "promises": promises,
     **{kind: _reading(kind) for kind in ("url", "host", "email", "ip", "cidr", "sql", "shell")},
     **{
         f"sql.{name}": _reading("sql", name)

@@ -61,6 +61,7 @@ _TYPES: dict[str, t.Type] = {
     "set<string>": t.SetOf(t.STRING),
     "list<string>": t.ListOf(t.STRING),
     "list<command>": t.ListOf(COMMAND),
+    "list<url>": t.ListOf(t.URL),
     "map": t.MapOf(t.STRING, t.ANY),
     "money": t.MONEY,
     "labels": t.Labels(),
@@ -108,6 +109,9 @@ shell.redirects(line: string) -> set<string> | the files that it writes by redir
 shell.reads(line: string) -> set<string> | the files that it reads by redirection
 shell.has_substitution(line: string) -> bool | it contains `$(...)` or backticks
 shell.background(line: string) -> bool | it leaves something running in the background
+links(text: string) -> list<url> | the addresses that a text leads or loads to, written out or in Markdown and HTML
+mentions(text: string, names: set<string>) -> bool | one of the names stands in the text as whole words, in any case
+promises(text: string) -> set<string> | what it seems to promise: `refund`, `guarantee`, `discount`, `delivery`, ...
 origin(value: any) -> labels | where in this session a value came from
 """
 

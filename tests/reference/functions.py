@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -181,6 +182,27 @@ def calendar(name: str) -> Callable[..., Any]:
     return function
 
 
+def links(text: Any) -> list[Any]:
+    from guardrails.detectors.links import links as found
+
+    return found(of_kind(text, "string"))
+
+
+def mentions(text: Any, names: Any) -> bool:
+    """By a pattern of each name; for writing with spaces between its words."""
+    plain = " ".join(of_kind(text, "string").casefold().split())
+    words = [" ".join(of_kind(name, "string").casefold().split()) for name in elements(names)]
+    if not all(words):
+        raise WrongType("a name is empty")
+    return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", plain) for word in words)
+
+
+def promises(text: Any) -> frozenset[Any]:
+    from guardrails.detectors.promises import promises as found
+
+    return as_set(list(found(of_kind(text, "string"))))
+
+
 SQL = ("read_only", "tables", "written", "kinds", "functions", "statements", "has_where", "has_limit")
 SHELL = ("programs", "commands", "redirects", "reads", "has_substitution", "background")
 
@@ -212,6 +234,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "window": window,
     "money": money,
     "real_path": real_path,
+    "links": links,
+    "mentions": mentions,
+    "promises": promises,
     **{kind: canonical(kind) for kind in ("path", "url", "host", "email", "ip", "cidr", "sql", "shell")},
     **{f"sql.{name}": canonical("sql", name) for name in SQL},
     **{f"shell.{name}": canonical("shell", name) for name in SHELL},
