@@ -112,6 +112,7 @@ def _judged(bench: Bench, mutants: Sequence[Mutant], settings: Settings) -> Iter
     from concurrent.futures import ProcessPoolExecutor
 
     files = tuple(stand.suite.file for stand in bench.stands)
+    _BENCHES[:] = [bench]  # what a forked process inherits need not be made again
     with ProcessPoolExecutor(settings.jobs, initializer=_begin, initargs=(files, settings.seed)) as pool:
         yield from zip(mutants, pool.map(_verdict, mutants, chunksize=4), strict=True)
 
@@ -121,7 +122,8 @@ _BENCHES: list[Bench] = []
 
 
 def _begin(files: Sequence[str], seed: int) -> None:
-    _BENCHES[:] = [Bench([read_suite(file) for file in files], seed)]
+    if not _BENCHES:
+        _BENCHES[:] = [Bench([read_suite(file) for file in files], seed)]
 
 
 def _verdict(mutant: Mutant) -> Verdict:

@@ -59,6 +59,7 @@ class Stand:
         self.compiler = Compiler(self.checked)
         self.lowering = Lowering(self.checked)
         self.make = self.making(program)
+        self.made_up: dict[tuple[str, str | None], dict[str, Any]] = {}
         self._units: dict[tuple[str, str | None], Any] = {}
         failed = next((result for result in results_of(suite, make=self.make) if result.is_bad), None)
         if failed is not None:

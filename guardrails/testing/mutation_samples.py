@@ -7,7 +7,6 @@ comes again and again. The order is shuffled by a seed, so that the same seed fi
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,6 +19,7 @@ from guardrails.language.checked import Change, Checked
 from guardrails.model import Decision
 from guardrails.testing.cases import SESSION
 from guardrails.testing.knowing import Fields, known_of
+from guardrails.testing.running import Make
 from guardrails.testing.sampling import neighbours, sample_event
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST_SAMPLES = 800
 """Events that are tried for one mutant."""
 
-MOST_FOUND = 6
+MOST_FOUND = 3
 """Events that tell a mutant apart after which no more are looked for."""
 
 POINTS = ("call", "result", "input", "output")
@@ -50,9 +50,10 @@ def differing(stand: Stand, altered: Altered, seed: int) -> Iterator[Series]:
     events = list(_events(stand, altered, chance))
     chance.shuffle(events)
     found: list[tuple[Event, Decision]] = []
+    before, after = _fresh(stand.make), _fresh(altered.make)
     for event in events[:MOST_SAMPLES]:
-        decision = _decided(stand.make(), event)
-        if decision is not None and differs(decision, _decided(altered.make(), event)):
+        decision = _decided(before(), event)
+        if decision is not None and differs(decision, _decided(after(), event)):
             found.append((event, decision))
             if len(found) == MOST_FOUND:
                 break
@@ -61,6 +62,12 @@ def differing(stand: Stand, altered: Altered, seed: int) -> Iterator[Series]:
     if stand.checked.counters:
         for event in _seeds(stand, altered):
             yield from _repeated(stand.make(), altered.make(), event)
+
+
+def _fresh(make: Make) -> Make:
+    """A guard that knows of no other event; where nothing is remembered, the same one will do."""
+    guard = make()
+    return make if guard.is_stateful else lambda: guard
 
 
 def _repeated(guard: Guard, other: Guard, event: Event) -> Iterator[Series]:
@@ -121,7 +128,10 @@ def _seeds(stand: Stand, altered: Altered) -> Iterator[Event]:
 
 
 def _made_up(stand: Stand, point: str, tool: str | None) -> Event:
-    made = sample_event(stand.checked, point, tool, known_of(stand.checked, point, tool))
+    if (point, tool) not in stand.made_up:
+        known = known_of(stand.checked, point, tool)
+        stand.made_up[point, tool] = sample_event(stand.checked, point, tool, known)
+    made = stand.made_up[point, tool]
     return {**made, **stand.suite.fixtures.defaults}
 
 
@@ -148,18 +158,14 @@ def _named(stand: Stand, altered: Altered) -> list[tuple[str, ...]]:
 
 def _with_fields(event: Event, paths: list[tuple[str, ...]]) -> Iterator[Event]:
     """The event with a field that a statement names, where its payload has none."""
-    payload = event.get({"call": "args"}.get(event["type"], event["type"]))
+    place = "args" if event["type"] == "call" else str(event["type"])
+    payload = event.get(place)
     rows = payload if isinstance(payload, list) else [payload]
     if rows and isinstance(rows[0], dict):
         for name in dict.fromkeys(part for path in paths for part in path if part != "*"):
             if name not in rows[0]:
                 changed = {**rows[0], name: "4111 1111 1111 1111"}
-                yield {
-                    **event,
-                    {"call": "args"}.get(event["type"], event["type"]): [changed, *rows[1:]]
-                    if isinstance(payload, list)
-                    else changed,
-                }
+                yield {**event, place: [changed, *rows[1:]] if isinstance(payload, list) else changed}
 
 
 class _Known:
@@ -237,7 +243,10 @@ def _at(value: Any, path: tuple[Any, ...]) -> Any:
     return value
 
 
-def _with(event: Event, path: tuple[Any, ...], value: Any) -> Event:
-    changed = copy.deepcopy(event)
-    _at(changed, path[:-1])[path[-1]] = value
-    return changed
+def _with(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    """The same with another value at a place; what is not on the way there is shared."""
+    if not path:
+        return other
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = _with(value[path[0]], path[1:], other)
+    return copy
