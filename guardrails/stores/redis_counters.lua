@@ -100,15 +100,14 @@ function M.lasts(c, kinds)
   end
 end
 
--- Note until when the counter is needed, and forget some that are not.
-function M.enlist(c)
-  local names, heads = prefix .. 'names', prefix .. 'c'
+-- Forget some counters that are not needed any more. Those in use have been noted down as needed before.
+function M.clear()
+  local names = prefix .. 'names'
   for _, old in ipairs(call('ZRANGEBYSCORE', names, '-inf', now - 1, 'LIMIT', 0, 20)) do
-    call('HDEL', heads, old)
+    call('HDEL', prefix .. 'c', old)
     call('ZREM', names, old)
     for kind in ('sdmko'):gmatch('.') do call('DEL', prefix .. kind .. ':' .. old) end
   end
-  call('ZADD', names, c.till, c.name)
 end
 
 -- The hash of heads and the index last as long as the counter that lasts longest.
@@ -131,7 +130,7 @@ function M.flush(counters, id)
   for index, c in ipairs(counters) do
     M.stays(c, c.high)
     if c.extended then
-      M.enlist(c)
+      call('ZADD', prefix .. 'names', c.till, c.name)
       M.lasts(c, c.unit > 0 and 'sdmko' or 'sd')
       extended = true
     elseif c.fresh ~= '' then
@@ -143,7 +142,10 @@ function M.flush(counters, id)
   end
   if #heads == 0 then return end
   call('HSET', prefix .. 'c', unpack(heads))
-  if extended then M.keep_heads() end
+  if extended then
+    M.clear()
+    M.keep_heads()
+  end
 end
 
 -- Put the full slot of the present behind the others.
