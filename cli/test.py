@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import sleep
+from typing import Any
 
 import click
 
@@ -16,6 +17,7 @@ from guardrails.testing.reading import SUFFIX, suite_files
 from guardrails.testing.reporting import RENDERINGS, Report, counts_of, render_text
 
 from . import exits
+from .measuring import Measures, measure_options
 from .options import format_option
 from .problems import unreadable, usage
 from .terminal import is_colored
@@ -54,9 +56,15 @@ class Plan:
 )
 @click.option("--fail-fast", is_flag=True, help="Stop at the first case that fails.")
 @click.option("--watch", is_flag=True, help="Run again whenever a test file or a policy changes.")
+@click.option(
+    "--schema", is_flag=True, is_eager=True, expose_value=False, callback=lambda ctx, _, asked: _schema(ctx, asked),
+    help="Print the JSON Schema of test files.",
+)  # fmt: skip
 @click.option("--generate", is_flag=True, help="Write cases for what no case tests yet, to be reviewed.")
+@measure_options
 def command(
-    paths: tuple[str, ...], words: str, form: str, jobs: int, *, fail_fast: bool, watch: bool, generate: bool
+    paths: tuple[str, ...], words: str, form: str, jobs: int, *, fail_fast: bool, watch: bool, generate: bool,
+    **options: Any,
 ) -> int:
     """Run the tests of policies: files, or all `*.test.yaml` under folders (without any: here).
 
@@ -69,7 +77,20 @@ def command(
         return generate_cases(files)
     choice = Choice(words, fail_fast=fail_fast, color=is_colored(sys.stdout))
     plan = Plan(files, choice, form, jobs)
+    measures = Measures(files, choice, form, jobs, options)
+    if measures.is_asked:
+        code = exits.ALLOW if options["mutate"] else plan.run()
+        return code or measures.run()
     return watched(plan, lambda: _files(paths or (".",))) if watch else plan.run()
+
+
+def _schema(context: click.Context, asked: object) -> None:
+    """Print the schema, and do nothing else."""
+    if asked:
+        from importlib.resources import files
+
+        click.echo(files("guardrails.testing").joinpath("schema.json").read_text(encoding="utf-8"), nl=False)
+        context.exit()
 
 
 def _files(paths: Sequence[str]) -> tuple[str, ...]:

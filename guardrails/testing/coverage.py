@@ -76,6 +76,17 @@ def percent_of(goals: Sequence[Goal]) -> float:
     return met * 1000 // len(goals) / 10 if goals else 100.0
 
 
+def merged(coverages: Sequence[Coverage]) -> Coverage:
+    """Policies together, for one report. A file that several of them use counts in each."""
+    texts = {file: text for coverage in coverages for file, text in coverage.texts.items()}
+    goals = [goal for coverage in coverages for goal in coverage.goals]
+    return Coverage(tuple(sorted(goals, key=_order)), texts)
+
+
+def _order(goal: Goal) -> tuple[str, int, int]:
+    return goal.statement.file, goal.statement.start, KINDS.index(goal.kind)
+
+
 def coverage_of(recorder: Recorder) -> Coverage:
     """What the tests that a recorder watched covered. Raises ValueError when no policy was loaded."""
     loaded = recorder.loaded
@@ -85,7 +96,7 @@ def coverage_of(recorder: Recorder) -> Coverage:
     found = [
         goal for rule in loaded.checked.rules for goal in _Rule(rule, loaded.checked, recorder, texts).goals()
     ]
-    found.sort(key=lambda goal: (goal.statement.file, goal.statement.start, KINDS.index(goal.kind)))
+    found.sort(key=_order)
     return Coverage(tuple(found), texts)
 
 

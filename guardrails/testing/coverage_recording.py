@@ -1,8 +1,8 @@
 """Recording: guards that decide like others and take note of what of their policy was used.
 
-`Recorder.load` stands for `guardrails.loading.load` and `Recorder.guard` for `Guard`; whoever runs tests with
-these two instead leaves everything that coverage needs in the recorder. A question that a denial asks of its
-own policy (would less be allowed?) is no test, and is not recorded.
+`Recorder.load` stands for `guardrails.loading.load`, and `Recorder.guard` makes of a guard of that program one
+that records; tests that are run with it leave everything that coverage needs in the recorder. A question that
+a denial asks of its own policy (would less be allowed?) is no test, and is not recorded.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ class Recorder:
         program = _Recorded(loaded.program.head, self, _Compiler(loaded.checked, self))
         return replace(loaded, program=program)
 
-    def guard(self, program: Program, **settings: Any) -> Guard:
-        """As `Guard(program, ...)`, with what that needs to be recorded."""
-        return _Guard(program, self, settings)
+    def guard(self, guard: Guard) -> Guard:
+        """The same guard, with what it needs to be recorded; its program is one of `load`."""
+        return _Guard(guard, self)
 
     # --- what is seen --------------------------------------------------------------------------
 
@@ -221,10 +221,10 @@ class _Engine(Engine):
 class _Guard(Guard):
     """A guard whose engine and host record, whatever engine it is given."""
 
-    def __init__(self, program: Program, recorder: Recorder, settings: dict[str, Any]) -> None:
+    def __init__(self, guard: Guard, recorder: Recorder) -> None:
         self.recorder = recorder
-        super().__init__(program, **settings)
-        self.host = _Host(self.host, recorder)
+        super().__init__(guard.engine.program, clock=guard.clock, source=guard.source, state=guard._state)
+        self.host = _Host(guard.host, recorder)
 
     @property
     def engine(self) -> Engine:

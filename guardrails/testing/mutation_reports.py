@@ -67,10 +67,10 @@ def with_cases(score: Score, suite: Suite) -> tuple[str, int]:
     cases = [case for case in added.values() if not _stands(case, known)]
     if not cases:
         return suite.text, 0
-    whole = suite_of(_renamed(text, cases), suite.file)
+    whole = suite_of(text + "".join(cases), suite.file)
     results = run_suite(whole)[len(suite.cases) :]
     kept = [case for case, result in zip(cases, results, strict=True) if result.status == "passed"]
-    return _renamed(text, kept), len(kept)
+    return text + "".join(kept), len(kept)
 
 
 def _body(case: str) -> str:
@@ -80,7 +80,3 @@ def _body(case: str) -> str:
 
 def _stands(case: str, known: set[str]) -> bool:
     return any(name in case.splitlines()[1] for name in known)
-
-
-def _renamed(text: str, cases: Sequence[str]) -> str:
-    return text + "".join(cases)
