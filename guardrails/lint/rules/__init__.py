@@ -6,6 +6,7 @@ from guardrails.lint import suppressions
 from guardrails.lint.rules import (
     amounts,
     conflicts,
+    content,
     dead,
     grants,
     names,
@@ -18,5 +19,6 @@ from guardrails.lint.rules import (
 )
 
 FAMILIES = (
-    dead, conflicts, thresholds, grants, patterns, texts, names, tools, structure, wording, amounts, suppressions
+    dead, conflicts, thresholds, grants, patterns, texts, names, tools, structure, wording, amounts, content,
+    suppressions,
 )  # fmt: skip
