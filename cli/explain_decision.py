@@ -159,7 +159,7 @@ class _Facts:
     def read_by(self, lowered: Lowered) -> dict[str, str]:
         """`{field: value}` of all that a statement may read, the values as JSON."""
         nodes = (node for part in parts_of(lowered) for node in core.walk(part))
-        loads = [node for node in nodes if isinstance(node, core.Load) and node.root != "row"]
+        loads = [node for node in nodes if isinstance(node, core.Load) and node.root not in ("row", "usage")]
         return {load.where: self._value(load) for load in loads}
 
     def _value(self, load: core.Load) -> str:
