@@ -57,10 +57,11 @@ class Call:
     def packed(self) -> bytes:
         return packed(("EVALSHA", self.script.digest, 2, self._prefix, f"{self._prefix}c", *self._terms))
 
-    def packed_again(self, *, whole: bool) -> bytes:
-        """For another try; `whole` sends the text of the script as well."""
+    def packed_again(self, *, whole: bool, repeated: bool) -> bytes:
+        """For another try: `whole` sends the text of the script, `repeated` says that it may have run already."""
         script = ("EVAL", self.script.text) if whole else ("EVALSHA", self.script.digest)
-        return packed((*script, 2, self._prefix, f"{self._prefix}c", *self._terms, *self._extra))
+        extra = self._extra if repeated else ()
+        return packed((*script, 2, self._prefix, f"{self._prefix}c", *self._terms, *extra))
 
 
 class Calls:

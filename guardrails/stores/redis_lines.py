@@ -13,7 +13,14 @@ from time import monotonic
 
 import redis
 from redis.backoff import NoBackoff
-from redis.exceptions import BusyLoadingError, MovedError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import (
+    BusyLoadingError,
+    MovedError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as TooSlow
 from redis.retry import Retry
@@ -35,12 +42,13 @@ MOST_TRIES = 5
 class Tries:
     """How one call is tried until it is answered. `same` says that the connection is good for the next try."""
 
-    __slots__ = ("_call", "_left", "_route", "command", "same")
+    __slots__ = ("_call", "_left", "_may_have_run", "_route", "command", "same")
 
     def __init__(self, call: Call, route: Route) -> None:
         self._call = call
         self._route = route
         self._left = MOST_TRIES
+        self._may_have_run = False
         self.command = call.packed()
         self.same = False
 
@@ -51,7 +59,7 @@ class Tries:
         """
         self._left -= 1
         self.same = False
-        if isinstance(error, Disconnected | TooSlow):
+        if isinstance(error, Disconnected | TooSlow | ReadOnlyError):
             self._route.doubt()
         if not self._left or not self._again(error):
             raise failure(error) from error
@@ -59,13 +67,15 @@ class Tries:
     def _again(self, error: RedisError) -> bool:
         if isinstance(error, NoScriptError):
             self.same = True
-            self.command = self._call.packed_again(whole=True)
+            self.command = self._call.packed_again(whole=True, repeated=self._may_have_run)
         elif isinstance(error, MovedError):
             self._route.move((str(error.host), int(error.port)))
-        elif isinstance(error, Disconnected) and not isinstance(error, BusyLoadingError):
-            # Once is enough, except that each node of a Cluster may know where the others went.
+        elif isinstance(error, Disconnected | ReadOnlyError) and not isinstance(error, BusyLoadingError):
+            # The server went away, or another one has taken over from it and now goes by its name. One more
+            # try and one to send the script, except that each node of a Cluster may know where others went.
             self._left = min(self._left, len(self._route.known) + 1)
-            self.command = self._call.packed_again(whole=False)
+            self._may_have_run = True
+            self.command = self._call.packed_again(whole=False, repeated=True)
         else:
             return False
         return True
@@ -132,7 +142,7 @@ class Lines:
         """Keep a connection that brought a clear answer; else it is worth nothing, nor are those that idle."""
         if line is None:
             return
-        if isinstance(error, ResponseError) and not isinstance(error, MovedError):
+        if is_clear(error):
             self._keep(line)
             return
         line.disconnect()
@@ -186,6 +196,11 @@ class Lines:
         finally:
             line.disconnect()
         return self._route.target
+
+
+def is_clear(error: RedisError) -> bool:
+    """Whether the server said so, and would be the one to ask again."""
+    return isinstance(error, ResponseError) and not isinstance(error, MovedError | ReadOnlyError)
 
 
 def seed_of(pool: Any) -> Node:

@@ -11,12 +11,12 @@ import asyncio
 from redis import asyncio as redis_asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import MovedError, RedisError, ResponseError
+from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as TooSlow
 
 from guardrails.stores.port import StoreUnavailable
 from guardrails.stores.redis_address import Route
-from guardrails.stores.redis_lines import Tries, plain_protocol, seed_of
+from guardrails.stores.redis_lines import Tries, is_clear, plain_protocol, seed_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class AsyncLines:
     async def _settle_line(self, line: Any, error: RedisError) -> None:
         if line is None:
             return
-        if isinstance(error, ResponseError) and not isinstance(error, MovedError):
+        if is_clear(error):
             await self._keep(line)
             return
         await line.disconnect(nowait=True)

@@ -263,10 +263,10 @@ def test_a_call_that_was_repeated_by_the_network_is_charged_once(url: str) -> No
 
         note = Note("s", "text", 60 * SECOND)
         reserve = calls.reserve("ab12" * 6, [demand], 0, TTL, None, (), note)
-        assert say(reserve.packed_again(whole=True)) == [1]
-        assert say(reserve.packed_again(whole=False)) == [b"granted", b"ab12" * 6, 1]
+        assert say(reserve.packed_again(whole=True, repeated=True)) == [1]
+        assert say(reserve.packed_again(whole=False, repeated=True)) == [b"granted", b"ab12" * 6, 1]
         for settle in (calls.release("ab12" * 6, 0, failed=False), calls.commit("ab12" * 6, {"a": 3}, 0)):
-            assert [say(settle.packed_again(whole=True)) for _ in range(2)] == [1, 1]
+            assert [say(settle.packed_again(whole=True, repeated=True)) for _ in range(2)] == [1, 1]
     assert store.fill([demand], now=0)[0].used == 3
     assert store.recall("s", after=0, now=0).texts == ("text",)
 
@@ -280,7 +280,7 @@ def test_whoever_knows_the_last_note_writes_it_once_over_a_bad_line(url: str) ->
     call = calls.remember(note, 0)
     with redis.Redis.from_url(url.partition("?")[0]) as client:
         line = client.connection_pool.get_connection()
-        line.send_packed_command([call.packed_again(whole=True)] * 2)
+        line.send_packed_command([call.packed_again(whole=True, repeated=True)] * 2)
         assert [line.read_response() for _ in range(2)] == [1, 1]
     assert store.recall("s", after=0, now=0) == Past(1, ("text",))
 

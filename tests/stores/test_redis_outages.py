@@ -139,6 +139,21 @@ def test_a_restart_between_two_calls_goes_unnoticed(server: Server) -> None:
     assert store.recall("s", after=0, now=0).texts == ("text",)
 
 
+def test_a_server_that_became_a_replica_is_asked_anew(server: Server) -> None:
+    store, demand = open_store(server.url(2)), Demand("a", 1, 9)
+    assert isinstance(store.reserve([demand], now=0, ttl=TTL), Granted)
+    with redis.Redis(port=server.port) as client:
+        client.execute_command("REPLICAOF 127.0.0.1 1")
+        connections = client.info("stats")["total_connections_received"]
+        unavailable(lambda: store.reserve([demand], now=0, ttl=TTL))
+        # Its name may be another server's by now, so it is looked up again.
+        assert client.info("stats")["total_connections_received"] > connections
+        client.execute_command("REPLICAOF NO ONE")
+    answer = store.reserve([demand], now=0, ttl=TTL)
+    assert isinstance(answer, Granted)
+    assert answer.fills == (2,)
+
+
 def test_scripts_that_are_dropped_under_load_are_sent_again(url: str) -> None:
     store, demand = open_store(url), Demand("a", 1, 10**6)
     with redis.Redis.from_url(url.partition("?")[0]) as client:
@@ -148,6 +163,9 @@ def test_scripts_that_are_dropped_under_load_are_sent_again(url: str) -> None:
             assert isinstance(answer, Granted)
             assert answer.fills == (number,)
             assert store.commit(answer.reservation, now=0)
+            # A note for whoever comes next is written once, whether or not the script was there.
+            client.script_flush()
+            assert store.remember(Note("s", "text", LONG), now=0) == number
 
     async def use() -> object:
         awaited = open_async_store(url)
