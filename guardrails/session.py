@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from guardrails.argument_streaming import ArgumentStream
     from guardrails.guard import Guard
     from guardrails.ledger import Ledger
     from guardrails.runtime.usage import Usage
@@ -163,6 +164,13 @@ class Session:
         from guardrails.streaming import OutputStream
 
         return OutputStream(self)
+
+    def stream_args(self, tool: str) -> ArgumentStream:
+        """The arguments of a call while a model writes them, redacted to be shown; see
+        `guardrails.argument_streaming`. The call is checked by `check_call` once they are complete."""
+        from guardrails.argument_streaming import ArgumentStream
+
+        return ArgumentStream(self, tool)
 
     def _text(self, point: str, text: str) -> Decision:
         refused = self._before()
