@@ -20,6 +20,9 @@ SECTIONS = {
     "peers": "the same decision in other engines",
     "limits": "a decision with limits against one without",
     "stores": "limits in memory and in a file",
+    "content": "outputs with redaction against outputs without",
+    "redaction": "redaction of texts and streams",
+    "detect": "detectors of secrets and of injection",
     "canonical": "reading paths, URLs, addresses, commands and queries",
     "formatter": "formatting policies",
 }
