@@ -56,6 +56,7 @@ class Stand:
         self.loaded = load(self.source.paths, params=self.source.params, functions=self.source.functions)
         assert self.loaded.checked is not None, "it was loaded a moment ago"
         self.checked: Checked = self.loaded.checked
+        complete(self.checked)
         self.compiler = Compiler(self.checked)
         self.lowering = Lowering(self.checked)
         self.make = self.making(program)
@@ -92,6 +93,7 @@ class Stand:
         loaded = load(source.paths, params=source.params, functions=source.functions, read=read)
         if loaded.program is None or loaded.checked is None:
             return None
+        complete(loaded.checked)
         rules = changed_rules(self.checked, loaded.checked, mutant)
         loaded.program.compile_unit = self._compiling(Compiler(loaded.checked), rules)
         return Altered(mutant, loaded.checked, self.making(loaded.program), rules)
@@ -135,6 +137,17 @@ class Altered:
     checked: Checked
     make: Make
     rules: frozenset[int]
+
+
+def complete(checked: Checked) -> None:
+    """Keep what every rule means for every tool that it names; of tools that no file describes the checker keeps
+    nothing."""
+    lowering = Lowering(checked)
+    for rule in checked.rules:
+        for tool in lowering.subjects(rule):
+            form = lowering.lower(rule, tool)
+            if form is not None:
+                checked.forms.setdefault((rule.index, tool), form)
 
 
 def changed_rules(before: Checked, after: Checked, mutant: Mutant) -> frozenset[int]:
