@@ -74,7 +74,8 @@ local function quick(passed)
       return nil
     end
     tl, sl, rl = tl + units, sl + units, rl + units
-    if th > 0 or tl > tonumber(most) or rl >= 1e15 or last + KEEP / 2 > till or ends + KEEP / 2 > till then return nil end
+    if th > 0 or tl > tonumber(most) or rl >= 1e15 then return nil end
+    if last + KEEP / 2 > till or ends + KEEP / 2 > till then return nil end
     if ends < leave then leave = ends end
     if last < lapse then lapse = last end
     if high > latest then latest = high end
