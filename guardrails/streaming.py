@@ -30,6 +30,11 @@ LONGEST_TOKEN = 128
 """Characters that a reversible token has at most: what is held back behind a `<` until it is closed."""
 
 
+STEP = 32
+"""Characters that come together before detectors are asked whether a text is denied: each look costs as much as
+one at all that is kept."""
+
+
 class OutputStream:
     """One output in pieces. Not for several threads at once.
 
@@ -46,6 +51,7 @@ class OutputStream:
         self._over = False
         self._watches = [] if self._whole else _detectors_of(self._unit, session)
         self._waiting = ""
+        self._looked = 0
         self._behind = ""
         self._redacting: RedactingStream | None = None
         self._tail = Tail(session) if _reveals(session) and not self._whole else None
@@ -120,8 +126,11 @@ class OutputStream:
         """What of the text no detector can object to any more; None where one does."""
         if not self._watches:
             return piece
-        waiting = self._waiting + piece
-        window = self._behind + waiting
+        self._waiting += piece
+        new = len(self._waiting) - self._looked
+        if not is_last and new < max(STEP, len(self._waiting) >> 4):
+            return ""
+        window = self._behind + self._waiting
         begin, upto = len(self._behind), len(window)
         for detector in self._watches:
             settled = len(window) if is_last else detector.settled(window)
@@ -133,6 +142,7 @@ class OutputStream:
         left = max((detector.left for detector in self._watches), default=0)
         self._behind = window[max(0, upto - left) : upto]
         self._waiting = window[upto:]
+        self._looked = len(self._waiting)
         return window[begin:upto]
 
     def _objects(self, window: str) -> bool:
@@ -173,6 +183,7 @@ class OutputStream:
         if self._whole:
             return None
         held: int = sum(detector.hold for detector in self._watches)
+        held += (held >> 3) + STEP if held else 0
         held += self._redacting.hold if self._redacting else 0
         return held + (LONGEST_TOKEN if self._tail else 0)
 
