@@ -291,8 +291,8 @@ def _call_key(tool: Any, args: Any, call_id: str | None) -> str:
 
     try:
         return f"{tool} {write_json(args, by_name=True)}"
-    except (TypeError, ValueError):
-        return f"{tool} {args!r}"
+    except Exception:
+        return f"{tool} ?"  # odd objects of the host, which may do anything when they are looked at
 
 
 def _scopes(subject: Subject, session: str) -> frozenset[str]:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from guardrails.language import syntax
 from guardrails.language.printing import quoted
+from guardrails.language.scanner import RESERVED
 from guardrails.language.tree import NOWHERE
 
 NAMES = [
@@ -70,8 +71,10 @@ tools = st.one_of(
     fields.map(lambda text: syntax.ToolPattern(NOWHERE, text, False)),
     texts.map(lambda text: syntax.ToolPattern(NOWHERE, text, True)),
 )
+# Behind `call` an operator such as `in` goes on with a value of that name, so such a tool stands in quotes.
+past_tools = tools.filter(lambda tool: tool.quoted or tool.text not in RESERVED)
 events = st.one_of(
-    node(syntax.Event, st.sampled_from(["call", "result"]), some(tools, 1, 2)),
+    node(syntax.Event, st.sampled_from(["call", "result"]), some(past_tools, 1, 2)),
     node(syntax.Event, st.sampled_from(["input", "output"]), st.just(())),
 )
 name_nodes = names.map(lambda text: syntax.Name(NOWHERE, text))
@@ -131,7 +134,7 @@ def _compound(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         node(
             syntax.Trace,
             st.just("last"),
-            node(syntax.Event, kinds(["input", "call", "result", "output"]), some(tools, 0, 1)),
+            node(syntax.Event, kinds(["input", "call", "result", "output"]), some(past_tools, 0, 1)),
             maybe(inner),
             st.none(),
             st.none(),
