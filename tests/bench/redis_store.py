@@ -49,11 +49,13 @@ def server(*options: str) -> Iterator[str]:
             [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder, *options],
             stdout=subprocess.DEVNULL,
         )
-        while socket.socket().connect_ex(("127.0.0.1", port)):
-            time.sleep(0.05)
-        yield f"redis://127.0.0.1:{port}/0"
-        process.terminate()
-        process.wait()
+        try:
+            while socket.socket().connect_ex(("127.0.0.1", port)):
+                time.sleep(0.05)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def bare_client(url: str) -> Act:
