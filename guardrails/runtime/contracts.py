@@ -2,7 +2,8 @@
 
 Takes the schema's text and a value, or a text with JSON in it. The meaning is that of the `jsonschema`
 library, in the draft that the schema names (2020-12 where it names none). Nothing is coerced, formats are
-not checked, and references lead nowhere outside of the schema.
+not checked, references lead nowhere outside of the schema, and patterns are those of the language, so that no
+text makes them slow (law L4).
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from guardrails.errors import EvaluationError
 from guardrails.runtime.operations import Poison
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsonschema.exceptions import ValidationError
     from jsonschema.protocols import Validator
 
 MOST_TOLD = 20
@@ -67,7 +71,56 @@ def problem_of_schema(text: str) -> str:
         return str(error)
     except SchemaError as error:
         return f"{error.json_path}: {error.message}"
-    return ""
+    return next(_problems_of_patterns(parse_json(text)[0]), "")
+
+
+def _problems_of_patterns(schema: Any) -> Iterator[str]:
+    """What is wrong with the patterns in a schema. Those of names are run by the library itself, so they must be
+    proved to be linear as they are."""
+    from guardrails.patterns import PatternError, check_pattern, plan_search
+
+    for keyword, pattern in _patterns_in(schema):
+        problem = check_pattern(pattern)
+        if problem is not None:
+            yield f"the `{keyword}` of `{pattern}`: {problem}"
+            continue
+        try:
+            is_linear = keyword == "pattern" or plan_search(pattern).engine != "re2"
+        except PatternError:
+            is_linear = False
+        if not is_linear:
+            yield f"the `{keyword}` of `{pattern}` may take very long; write a simpler one, anchored with `^`"
+
+
+def _patterns_in(schema: Any) -> Iterator[tuple[str, str]]:
+    """Every pattern of a schema with its keyword; what is given as a value holds none."""
+    if schema.__class__ is list:
+        for item in schema:
+            yield from _patterns_in(item)
+    if schema.__class__ is not dict:
+        return
+    if schema.get("pattern").__class__ is str:
+        yield "pattern", schema["pattern"]
+    for keyword, inner in schema.items():
+        if keyword == "patternProperties" and inner.__class__ is dict:
+            yield from (("patternProperties", name) for name in inner)
+        if keyword not in ("const", "enum", "default", "examples"):
+            yield from _patterns_in(inner)
+
+
+def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[ValidationError]:
+    """The keyword `pattern`, run in linear time."""
+    if instance.__class__ is str and not _search(pattern)(instance):
+        from jsonschema.exceptions import ValidationError
+
+        yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+@lru_cache(maxsize=1_024)
+def _search(pattern: str) -> Any:
+    from guardrails.patterns import compile_search
+
+    return compile_search(pattern)
 
 
 @lru_cache(maxsize=256)
@@ -75,13 +128,15 @@ def _validator(schema: str) -> Validator:
     from json import loads
 
     from jsonschema import Draft202012Validator
-    from jsonschema.validators import validator_for
+    from jsonschema.validators import extend, validator_for
     from referencing import Registry
 
     root = loads(schema)
     kind = validator_for(root, default=Draft202012Validator)
     kind.check_schema(root)
-    made: Validator = kind(root, registry=Registry())  # an empty registry fetches nothing
+    made: Validator = extend(kind, {"pattern": _pattern})(
+        root, registry=Registry()
+    )  # an empty registry fetches nothing
     return made
 
 

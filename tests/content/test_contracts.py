@@ -99,3 +99,42 @@ def test_a_schema_that_is_none_does_not_load(tmp_path: Path) -> None:
         assert "$ref" in text
         decision = session.check_output("{}")
         assert (decision.outcome, len(decision.errors)) == (Outcome.DENY, 1)
+
+
+SLOW = "^(a+)+$"
+
+
+def test_no_text_makes_the_pattern_of_a_schema_slow(tmp_path: Path) -> None:
+    """A backtracking engine would look at this for longer than anybody waits."""
+    (tmp_path / "s.json").write_text(f'{{"properties": {{"a": {{"pattern": "{SLOW}"}}}}}}')
+    (tmp_path / "p.guard").write_text('on output { schema "s.json" }')
+    decision = Guard.load(tmp_path / "p.guard").session().check_output(f'{{"a": "{"a" * 50_000}!"}}')
+    assert [error.kind for error in decision.errors] == ["schema"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        (f'{{"patternProperties": {{"{SLOW}": {{}}}}}}', "may take very long"),
+        ('{"items": {"pattern": "(?=a)b"}}', "`(?=a)b`"), ('{"patternProperties": {"(": {}}}', "`(`"),
+    ],
+)  # fmt: skip
+def test_a_pattern_that_cannot_be_run_in_linear_time_does_not_load(
+    tmp_path: Path, schema: str, told: str
+) -> None:
+    (tmp_path / "s.json").write_text(schema)
+    (tmp_path / "p.guard").write_text('on output { schema "s.json" }')
+    with pytest.raises(PolicyError) as error:
+        Guard.load(tmp_path / "p.guard")
+    assert told in str(error.value) or "is not a 'regex'" in str(error.value)
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("x-a", Outcome.ALLOW), ("y", Outcome.DENY)])
+def test_names_by_pattern_and_values_that_look_like_patterns(
+    tmp_path: Path, name: str, outcome: Outcome
+) -> None:
+    schema = """{"patternProperties": {"^x-[a-z]": {"type": "integer"}}, "additionalProperties": false,
+                 "properties": {"pattern": {"enum": [{"pattern": "("}]}}}"""
+    (tmp_path / "s.json").write_text(schema)
+    (tmp_path / "p.guard").write_text('on output { schema "s.json" }')
+    assert Guard.load(tmp_path / "p.guard").session().check_output(f'{{"{name}": 1}}').outcome is outcome
