@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 from guardrails.guard import Guard
 from guardrails.language import types as t
 from guardrails.language.checked import Checked
-from guardrails.testing.knowing import Fields, Path, known_of, plain
+from guardrails.testing.knowing import Fields, Path, known_of, places_of, plain
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     Events = SearchStrategy[dict[str, Any]]
 
-POINTS = ("call", "result", "input", "output")
 WRONG: tuple[Any, ...] = (None, "?", 5, True, [], {}, -1, "")
 """What a model may send in the place of anything."""
 
@@ -68,16 +67,6 @@ def checked_of(policy: Guard | str | PathLike[str]) -> Checked:
     )
     assert loaded.checked is not None, "a guard holds a policy that loads"
     return loaded.checked
-
-
-def places_of(checked: Checked) -> list[tuple[str, str | None]]:
-    """The points, each with a tool or None, of which a policy says something."""
-    found = {
-        (form.rule.block.point, tool): None
-        for (_, tool), form in checked.forms.items()
-        if form.rule.block.point in POINTS
-    }
-    return sorted(found, key=lambda place: (POINTS.index(place[0]), place[1] or ""))
 
 
 class _Drawing:

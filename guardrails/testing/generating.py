@@ -21,7 +21,7 @@ from guardrails.model import Decision
 from guardrails.testing.cases import SESSION, Suite
 from guardrails.testing.expecting import name_of
 from guardrails.testing.exploring import Event, Trial, cleanest, edges, explored
-from guardrails.testing.knowing import Fields, Path, forms_of, known_of, numbers_near
+from guardrails.testing.knowing import Fields, Path, forms_of, known_of, numbers_near, places_of
 from guardrails.testing.running import Make, making, run_suite, source_of
 from guardrails.testing.sampling import changed, sample_event, value_at, without
 from guardrails.testing.writing import case_text
@@ -72,19 +72,9 @@ class _Search:
         self.made: list[Written] = []
 
     def cases(self) -> list[Written]:
-        for point, tool in self.places():
+        for point, tool in places_of(self.checked):
             self.place(point, tool)
         return self.made
-
-    def places(self) -> list[tuple[str, str | None]]:
-        """Where statements were written for a tool that is known, or for texts."""
-        found = {
-            (form.rule.block.point, tool): None
-            for (_, tool), form in sorted(self.checked.forms.items(), key=lambda pair: pair[0][0])
-            if (form.rule.block.point in ("call", "result") and tool in self.checked.tools)
-            or form.rule.block.point in ("input", "output")
-        }
-        return list(found)
 
     def place(self, point: str, tool: str | None) -> None:
         known = known_of(self.checked, point, tool)

@@ -13,7 +13,9 @@ from typing import Any, TypeAlias
 
 from guardrails.language import core
 from guardrails.language import types as t
-from guardrails.language.checked import Checked, Lowered, Meaning
+from guardrails.language.checked import Checked, Lowered, Meaning, Rule
+from guardrails.language.checker import Lowering
+from guardrails.language.compiler import Compiler
 
 Path: TypeAlias = tuple[str, ...]
 """Where a value lies in an event: `("args", "amount")`, `("text",)`, `("principal", "tier")`."""
@@ -48,13 +50,37 @@ def fields_of(forms: Iterable[Lowered]) -> Fields:
     return found
 
 
+POINTS = ("call", "result", "input", "output")
+
+
+def places_of(checked: Checked) -> list[tuple[str, str | None]]:
+    """The points, each with a tool or None, of which a policy says something. A wildcard that no described tool
+    fits stands for a made-up one that does."""
+    lowering = Lowering(checked)
+    found = {
+        (rule.block.point, name): None
+        for rule in checked.rules
+        if rule.block.point in POINTS
+        for name in _subjects(lowering, rule)
+    }
+    return sorted(found, key=lambda place: (POINTS.index(place[0]), place[1] or ""))
+
+
+def _subjects(lowering: Lowering, rule: Rule) -> list[str | None]:
+    """The tools of a rule; None where it is about a text."""
+    if rule.block.point in ("input", "output"):
+        return [None]
+    found = [tool for tool in lowering.subjects(rule) if tool is not None]
+    made_up = [pattern.text.replace("*", "x") for pattern in rule.block.tools if pattern.is_wildcard]
+    described = any(tool in lowering.checked.tools for tool in found)
+    return [*found, *([] if described else made_up)]
+
+
 def forms_of(checked: Checked, point: str, tool: str | None) -> list[Lowered]:
-    """The statements at a point for a tool, as the checker lowered them."""
-    return [
-        form
-        for (_, name), form in sorted(checked.forms.items(), key=lambda pair: (pair[0][0], pair[0][1] or ""))
-        if name == tool and form.rule.block.point == point
-    ]
+    """The statements at a point for a tool, as the checker lowers them, in the order of the policy."""
+    compiler = Compiler(checked)
+    found = [compiler.lowering.lower(rule, tool) for rule in compiler.rules_for(point, tool)]
+    return [form for form in found if form is not None]
 
 
 def cores_of(form: Lowered) -> Iterator[core.Core]:

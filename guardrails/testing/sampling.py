@@ -23,15 +23,22 @@ def sample_event(checked: Checked, point: str, tool: str | None, known: Fields) 
     if tool is not None:
         event["tool"] = tool
     if point == "call":
-        event["args"] = _record(described.args, ("args",), known) if described else {}
+        event["args"] = _record(described.args, ("args",), known) if described else _guessed("args", known)
     elif point == "result":
-        event["result"] = sample(described.result, ("result",), known) if described else {}
+        kind = described.result if described else t.ANY
+        event["result"] = _guessed("result", known) if kind == t.ANY else sample(kind, ("result",), known)
     else:
         event["text"] = "hello"
-    for name, kind in (("principal", checked.principal), ("agent", checked.agent)):
-        if isinstance(kind, t.Record) and kind.fields:
-            event[name] = _record(kind, (name,), known)
+    for name, record in (("principal", checked.principal), ("agent", checked.agent)):
+        if isinstance(record, t.Record) and record.fields:
+            event[name] = _record(record, (name,), known)
     return event
+
+
+def _guessed(root: str, known: Fields) -> dict[str, Any]:
+    """A record that nobody described, with the fields that the policy reads of it."""
+    paths = {path: values for path, values in known.values.items() if path[0] == root and len(path) == 2}
+    return {path[1]: values[0] if values else "a" for path, values in paths.items()}
 
 
 def sample(kind: t.Type, path: Path, known: Fields) -> Any:

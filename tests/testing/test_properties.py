@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from guardrails import Guard
 from guardrails.runtime.host import HostFunction
 from guardrails.testing import errors_never_loosen, events, never_allows_more_than, order_never_matters
-from guardrails.testing.drawing import checked_of, places_of
+from guardrails.testing.drawing import checked_of
+from guardrails.testing.knowing import places_of
 
 PACKS = Path(__file__).parents[2] / "policies"
 NAMES = ("support", "coding", "database", "banking", "assistant")
@@ -133,3 +134,16 @@ def test_limits_are_counted_anew_for_each_question() -> None:
         never_allows_more_than(guard, guard, {"type": "call", "tool": "pay", "args": {}})
         order_never_matters(guard, {"type": "call", "tool": "pay", "args": {}})
     assert guard.decide({"type": "call", "tool": "pay", "args": {}}).allowed
+
+
+def test_tools_that_nobody_described_are_known_by_their_blocks() -> None:
+    guard = Guard.from_text('on call pay, "mail.*" { deny when args.n > 3 }\non result look { allow }')
+    assert places_of(checked_of(guard)) == [("call", "mail.x"), ("call", "pay"), ("result", "look")]
+    seen: set[Any] = set()
+
+    @given(events(guard, tool="mail.x"))
+    def collect(event: dict[str, Any]) -> None:
+        seen.add(repr(event["args"].get("n")))
+
+    collect()
+    assert seen >= {"3", "3.01", "2.99", "None"}

@@ -174,6 +174,12 @@ def test_json_has_everything(command: Callable[..., Any]) -> None:
     }  # fmt: skip
 
 
+def test_the_schema_is_printed(command: Callable[..., Any]) -> None:
+    result = command("test", "--schema")
+    assert result.code == 0
+    assert json.loads(result.out)["title"].startswith("Tests of a Guard policy")
+
+
 def test_watching_runs_again_after_a_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
