@@ -47,8 +47,10 @@ Series: TypeAlias = tuple[tuple[Event, int, Decision], ...]
 def differing(stand: Stand, altered: Altered, seed: int) -> Iterator[Series]:
     """Series on which the last decision is another one with the mutant, those without errors first."""
     chance = Random(f"{seed} {altered.mutant.id}")
-    events = list(_events(stand, altered, chance))
-    chance.shuffle(events)
+    seeds = list(_seeds(stand, altered))
+    near = list(_near(stand, altered, chance.sample(seeds, min(MOST_SEEDS, len(seeds)))))
+    chance.shuffle(near)
+    events = [*seeds, *near]
     found: list[tuple[Event, Decision]] = []
     before, after = _fresh(stand.make), _fresh(altered.make)
     for event in events[:MOST_SAMPLES]:
@@ -135,14 +137,11 @@ def _made_up(stand: Stand, point: str, tool: str | None) -> Event:
     return {**made, **stand.suite.fixtures.defaults}
 
 
-def _events(stand: Stand, altered: Altered, chance: Random) -> Iterator[Event]:
-    """The seeds, and what is near some of them."""
-    seeds = list(_seeds(stand, altered))
-    yield from seeds
-    chance.shuffle(seeds)
+def _near(stand: Stand, altered: Altered, seeds: list[Event]) -> Iterator[Event]:
+    """Events that are near the seeds."""
     known = _Known(stand.checked, altered)
     fields_named = _named(stand, altered)
-    for event in seeds[:MOST_SEEDS]:
+    for event in seeds:
         for fields in known.of(event["type"], event.get("tool")):
             for _, near in neighbours(event, fields):
                 yield near
