@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docs.blocks import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails import Guard
 from guardrails.diagnostics import Span
 from guardrails.guard import Source
+from guardrails.model import Decision
 from guardrails.runtime.clock import FrozenClock
 from guardrails.testing.coverage import Coverage, coverage_of, decides, merged, neighbours
 from guardrails.testing.coverage_conditions import Branch, Leaf, Logic, leaves_of
@@ -31,6 +33,9 @@ from guardrails.testing.coverage_reports import (
 )
 from guardrails.testing.coverage_suites import coverages_of
 from guardrails.testing.reading import read_suite
+from guardrails.testing.running import making, results_of, source_of
+
+PACKS = sorted(path.parent.name for path in (ROOT / "policies").glob("*/*.test.yaml"))
 
 
 @dataclass(frozen=True)
@@ -346,3 +351,44 @@ def test_suites_of_one_policy_count_together(tmp_path: Path) -> None:
     apart = coverages_of([[suite] for suite in suites], lambda suite, case: True)
     none = coverages_of([suites], lambda suite, case: False)
     assert [c.percent for c in (*together, *apart, *none)] == [100.0, 50.0, 50.0, 0.0]
+
+
+def _said(decision: Decision) -> tuple[Any, ...]:
+    errors = [(error.statement, error.kind, error.message) for error in decision.errors]
+    parts = (decision.applied, decision.shadow, decision.transforms, decision.obligations, decision.approvals)
+    return decision.outcome, parts, decision.payload, decision.policy, decision.message, errors
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_recording_changes_no_decision(pack: str) -> None:
+    """The cases of the packs come out the same, decision by decision, with and without probes; only the place of
+    an error may be a smaller part of its condition."""
+    suite = read_suite(str(ROOT / "policies" / pack / f"{pack}.test.yaml"))
+    recorder, source = Recorder(), source_of(suite)
+    loaded = recorder.load(source.paths, params=source.params, functions=source.functions)
+    assert loaded.program is not None
+    make = making(suite, source, loaded.program)
+    told: dict[bool, list[Decision]] = {False: [], True: []}
+    plain = list(results_of(suite, watch=lambda _, decision: told[False].append(decision)))
+    recorded = list(
+        results_of(
+            suite, make=lambda: recorder.guard(make()), watch=lambda _, decision: told[True].append(decision)
+        )
+    )
+    assert [(r.case, r.status) for r in recorded] == [(r.case, r.status) for r in plain]
+    assert list(map(_said, told[True])) == list(map(_said, told[False]))
+    assert not any(result.is_bad for result in recorded)
+    assert coverage_of(recorder).percent > 80
+
+
+def test_a_file_in_use_of_another_is_covered_too(tmp_path: Path) -> None:
+    (tmp_path / "base.guard").write_text("policy base\non call t { never: deny when args.a }\n", "utf-8")
+    (tmp_path / "p.guard").write_text('policy p\nuse "base.guard"\non call t { go: allow }\n', "utf-8")
+    case = {"name": "a", "call": "t", "args": {"a": True}, "expect": "deny"}
+    (tmp_path / "p.test.yaml").write_text(json.dumps({"policy": "p.guard", "cases": [case]}), "utf-8")
+    (coverage,) = coverages_of([[read_suite(str(tmp_path / "p.test.yaml"))]], lambda suite, case: True)
+    assert [Path(file).name for file in coverage.files] == ["base.guard", "p.guard"]
+    assert [goal.missing for goal in coverage.missing] == [
+        "no test is one that `never` does not apply to",
+        "no test has not `args.a`",
+    ]
