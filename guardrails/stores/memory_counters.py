@@ -257,6 +257,8 @@ def give_back(charge: Charge) -> None:
         counter.take_back(entry, demand.units)
     elif counter.members is not None and counter.members.take_back(demand.member, entry[0]):
         counter.total -= demand.units
+    elif demand.member is not None:
+        counter.due = 0  # it may have fallen back on a stamp that has left the window: look at the next event
 
 
 def run_out(charge: Charge) -> None:

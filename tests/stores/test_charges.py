@@ -268,3 +268,13 @@ def test_a_quota_refuses_the_same_amounts() -> None:
         Quota(1, decimals=1).demand("a", Decimal("0.25"))
     with pytest.raises(EvaluationError, match="decimals"):
         Quota(1, Sliding(5), 19)
+
+
+def test_a_member_that_is_given_back_late_leaves_its_place(store: Store) -> None:
+    """It falls back on a stamp that has left the window, so it counts no more."""
+    first, other = (Demand("m", 1, 1, MINUTE, member=name) for name in "xy")
+    granted(store.reserve([first], now=NOW, ttl=HOUR))
+    late = granted(store.reserve([first], now=NOW + 50 * SECOND, ttl=HOUR)).reservation
+    assert store.release(late, now=NOW + 70 * SECOND)
+    assert store.fill([first], now=NOW + 70 * SECOND)[0].used == 0
+    granted(store.reserve([other], now=NOW + 70 * SECOND, ttl=TTL))
