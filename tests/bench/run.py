@@ -20,13 +20,19 @@ SECTIONS = {
     "peers": "the same decision in other engines",
     "limits": "a decision with limits against one without",
     "stores": "limits in memory and in a file",
+    "redis": "limits in Redis beside a bare script",
     "content": "outputs with redaction against outputs without",
     "redaction": "redaction of texts and streams",
     "detect": "detectors of secrets and of injection",
     "canonical": "reading paths, URLs, addresses, commands and queries",
     "formatter": "formatting policies",
 }
-MODULES = {"parse": "parsing", "canonical": "micro_canonical", "formatter": "micro_formatter"}
+MODULES = {
+    "redis": "redis_store",
+    "parse": "parsing",
+    "canonical": "micro_canonical",
+    "formatter": "micro_formatter",
+}
 
 
 def main() -> None:
