@@ -63,7 +63,14 @@ class Plan:
 @click.option("--generate", is_flag=True, help="Write cases for what no case tests yet, to be reviewed.")
 @measure_options
 def command(
-    paths: tuple[str, ...], words: str, form: str, jobs: int, *, fail_fast: bool, watch: bool, generate: bool,
+    paths: tuple[str, ...],
+    words: str,
+    form: str,
+    jobs: int,
+    *,
+    fail_fast: bool,
+    watch: bool,
+    generate: bool,
     **options: Any,
 ) -> int:
     """Run the tests of policies: files, or all `*.test.yaml` under folders (without any: here).
