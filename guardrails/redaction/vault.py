@@ -41,7 +41,7 @@ class Vault:
     and `Unavailable` when the package `cryptography` is missing.
     """
 
-    __slots__ = ("_by_value", "_lock", "_numbers", "_pattern", "_records", "_seal", "_tag_key", "_unsaved",
+    __slots__ = ("_by_value", "_lock", "_numbers", "_pattern", "_pending", "_records", "_seal", "_tag_key",
                  "_values", "session")  # fmt: skip
 
     def __init__(self, session: str, key: bytes) -> None:
@@ -55,7 +55,7 @@ class Vault:
         self._by_value: dict[tuple[str, str], str] = {}
         self._numbers: dict[str, int] = {}
         self._records: list[str] = []
-        self._unsaved = 0
+        self._pending: dict[str, str] = {}
         self._lock = allocate_lock()
 
     @classmethod
@@ -95,27 +95,36 @@ class Vault:
         return tuple(self._records)
 
     def unsaved(self) -> tuple[str, ...]:
-        """The records that came since this was last called, apart from those that were learnt."""
+        """The records that are in no store as far as the vault was told, by `saved` or `learn`."""
         with self._lock:
-            fresh = tuple(self._records[self._unsaved :])
-            self._unsaved = len(self._records)
-        return fresh
+            return tuple(self._pending.values())
 
-    def learn(self, record: str) -> None:
-        """Take over a value that another worker recorded. Raises `EvaluationError` for a record that is not
-        of this session and key."""
+    def saved(self, record: str) -> None:
+        """A store has this record now."""
+        with self._lock:
+            self._pending.pop(record.split(" ", 2)[1], None)
+
+    def learn(self, record: str) -> bool:
+        """Take over a record from the store. True: it has another token for a value that got one here, and is
+        not saved yet; both are known, and the store's is given from now on. Raises `EvaluationError` for a
+        record that is not of this session and key."""
         from guardrails.strict_json import read_json
 
         made, text = self._seal.open(record)
         plain, value = read_json(text)
         with self._lock:
+            self._pending.pop(made, None)
             if made in self._values:
-                return
-            self._by_value.setdefault((name_in(made), plain), made)
+                return False
+            place = (name_in(made), plain)
+            is_late = self._by_value.get(place) in self._pending
+            if is_late:
+                self._by_value[place] = made
+            self._by_value.setdefault(place, made)
             self._keep(made, value, record)
             # What is yet to be saved stays behind all that is.
-            self._records.insert(self._unsaved, self._records.pop())
-            self._unsaved += 1
+            self._records.insert(len(self._records) - 1 - len(self._pending), self._records.pop())
+            return is_late
 
     def _add(self, name: str, plain: str, value: str | int) -> str:
         from guardrails.strict_json import write_json
@@ -125,7 +134,8 @@ class Vault:
         number = self._numbers.get(name, 0) + 1
         made = token(name, number, session=self.session, value=plain, key=self._tag_key)
         self._by_value[name, plain] = made
-        self._keep(made, value, self._seal.close(made, write_json([plain, value])))
+        record = self._pending[made] = self._seal.close(made, write_json([plain, value]))
+        self._keep(made, value, record)
         return made
 
     def _keep(self, made: str, value: str | int, record: str) -> None:

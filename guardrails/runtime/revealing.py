@@ -6,6 +6,8 @@ the token goes out, so that any worker can turn it back; a worker that was slowe
 
 from __future__ import annotations
 
+from _thread import allocate_lock
+
 from guardrails.errors import EvaluationError, Unavailable
 from guardrails.model import Decision, Transform
 from guardrails.redaction.vault import Vault
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 class Tokens:
     """The tokens of one session."""
 
-    __slots__ = ("_key", "_last", "_log", "_session", "in_output", "keep", "reveals", "subject")
+    __slots__ = ("_key", "_last", "_lock", "_log", "_session", "in_output", "keep", "reveals", "subject")
 
     def __init__(
         self, subject: Subject, session: str, reveals: Iterable[tuple[str | None, Path]], keep: int
@@ -41,35 +43,46 @@ class Tokens:
         self._session = session
         self._log = f"{session}\x1fvault"
         self._last = 0
+        self._lock = allocate_lock()
         self._key: bytes | None = subject.host.key
 
-    def catch_up(self, now: int) -> Generator[Any, Any, None]:
-        """Learn what other workers made tokens for. Raises `Unavailable` without the store, and for records that
-        were made with another key."""
+    def catch_up(self, now: int) -> Generator[Any, Any, bool]:
+        """Learn what other workers made tokens for; True where a value has another token than it got here. Raises
+        `Unavailable` without the store, and for records that were made with another key."""
         if self._key is None:
-            return
-        if self.subject.vault is None:
-            self.subject.vault, self._last = Vault(self._session, self._key), 0
-        past = yield ("recall", (self._log,), {"after": self._last, "now": now})
-        if past.last < self._last:
+            return False
+        vault, known = self._vault(self._key), self._last
+        past = yield ("recall", (self._log,), {"after": known, "now": now})
+        if past.last < known:
             raise Unavailable("the tokens of this session have expired")
-        for record in past.texts:
-            try:
-                self.subject.vault.learn(record)
-            except EvaluationError as error:
-                raise Unavailable(str(error)) from error
-        self._last = past.last
+        try:
+            late = [vault.learn(record) for record in past.texts]
+        except EvaluationError as error:
+            raise Unavailable(str(error)) from error
+        self._last = max(self._last, past.last)
+        return any(late)
+
+    def _vault(self, key: bytes) -> Vault:
+        """The session's vault, one for all threads that share the session."""
+        with self._lock:
+            if self.subject.vault is None:
+                self.subject.vault = Vault(self._session, key)
+            return self.subject.vault  # type: ignore[no-any-return]  # a subject holds it for others untyped
 
     def save(self, now: int) -> Generator[Any, Any, bool]:
-        """Write down what is new; False when somebody else did so first, and the event must be judged anew."""
-        vault = self.subject.vault
-        for record in vault.unsaved() if vault is not None else ():
-            answer = yield ("remember", (Note(self._log, record, self.keep, self._last),), {"now": now})
-            if isinstance(answer, Moved):
-                self.subject.vault = None
-                return False
-            self._last = answer
-        return True
+        """Write down what is new, whichever thread made it; False when a value has another token by now, and the
+        event is to be judged anew."""
+        vault, agreed = self.subject.vault, True
+        while vault is not None and (records := vault.unsaved()):
+            for record in records:
+                known = self._last
+                answer = yield ("remember", (Note(self._log, record, self.keep, known),), {"now": now})
+                if isinstance(answer, Moved):
+                    agreed = not (yield from self.catch_up(now)) and agreed
+                    break
+                vault.saved(record)
+                self._last = max(self._last, answer)
+        return agreed
 
     def revealed(self, tool: str | None, args: Any) -> Any:
         """The arguments with tokens turned back where the policy says so."""

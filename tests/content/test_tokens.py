@@ -205,3 +205,43 @@ def test_without_a_key_it_is_denied(method: str, monkeypatch: pytest.MonkeyPatch
     stream = session.stream_output()
     assert ADDRESS not in stream.feed(f"to {ADDRESS}") + stream.close()
     assert stream.denied
+
+
+def test_threads_that_share_sessions_lose_no_token(tmp_path: Path) -> None:
+    """Two sessions of two guards, each used by three threads: all that went out can be turned back."""
+    store = f"sqlite:{tmp_path / 'guard.db'}"
+    sessions = [guard(store).session(id="s") for _ in range(2)]
+    barrier = Barrier(6)
+
+    def work(number: int) -> dict[str, str]:
+        found = {}
+        barrier.wait()
+        for count in range(6):
+            for value in (f"w{number}x{count}@example.com", f"all{count}@example.com"):
+                found[value] = sessions[number % 2].check_result("lookup", {"email": value}).payload["email"]
+        return found
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(work, range(6)))
+    finally:
+        sys.setswitchinterval(interval)
+    fresh = guard(store)
+    for answer in answers:
+        for value, token in answer.items():
+            assert revealed(fresh, "s", token) == value
+
+
+def test_what_others_wrote_first_is_given_from_now_on() -> None:
+    from guardrails.redaction.vault import Vault
+
+    one, two = Vault("s", bytes(32)), Vault("s", bytes(32))
+    two.tokenise("EMAIL_ADDRESS", "other@example.com")
+    mine, theirs = one.tokenise("EMAIL_ADDRESS", ADDRESS), two.tokenise("EMAIL_ADDRESS", ADDRESS)
+    assert mine != theirs
+    assert [one.learn(record) for record in two.unsaved()] == [False, True]
+    assert one.tokenise("EMAIL_ADDRESS", ADDRESS) == theirs
+    assert one.restore(f"{mine} {theirs}") == f"{ADDRESS} {ADDRESS}"
+    assert len(one.unsaved()) == 1

@@ -109,6 +109,8 @@ def test_each_new_value_is_to_be_saved_once(vault):
     vault.tokenise("A", "x")
     first = vault.unsaved()
     assert len(first) == 1
+    assert vault.unsaved() == first
+    vault.saved(first[0])
     assert vault.unsaved() == ()
     other = Vault("s-1", KEY)
     other.tokenise("A", "mine")
@@ -116,7 +118,6 @@ def test_each_new_value_is_to_be_saved_once(vault):
     other.learn(first[0])
     assert [record.split(" ")[1] for record in other.unsaved()] == [other.tokenise("A", "mine")]
     assert len(other.records()) == 2
-    assert other.unsaved() == ()
 
 
 def test_two_workers_never_give_one_token_to_two_values():
