@@ -58,7 +58,7 @@ def _table(path: str, key: str) -> dict[str, Any]:
             data = file.read()
     except OSError as error:
         raise ProjectError(f"`{path}` cannot be read: {(error.strerror or str(error)).lower()}") from None
-    if b"guard" not in data or key.encode() not in data:
+    if key.encode() not in data or not _may_speak_of_guard(data):
         return {}
     import tomllib
 
@@ -67,6 +67,16 @@ def _table(path: str, key: str) -> dict[str, Any]:
     except ValueError as error:
         raise ProjectError(f"`{path}` is not valid TOML: {str(error).lower()}") from None
     return found if isinstance(found, dict) else {}
+
+
+def _may_speak_of_guard(data: bytes) -> bool:
+    """Whether TOML could have `tool.guard` in it: in one line, or as `guard` in a table `[tool]`. Reading it as
+    TOML costs a third of a cold start."""
+    lines = [line for line in data.splitlines() if b"guard" in line]
+    if any(b"tool" in line for line in lines):
+        return True
+    bare = (line.translate(None, b" \t\"'") for line in data.splitlines())
+    return bool(lines) and any(line.startswith((b"[tool]", b"tool=")) for line in bare)
 
 
 def _from_folder(url: str, folder: str) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from counting import FORMS, PRICES, Pay, pay
 
+from guardrails.project import project_store
+
 __all__ = ["pay"]
 
 
@@ -214,3 +216,20 @@ def test_an_explanation_charges_nothing(pay: Pay) -> None:
     assert pay.guard(*words, "--store", "memory:").code == 64
     event = json.dumps({"type": "outcome", "tool": "pay", "outcome": "ok"})
     assert pay.guard("explain", "--decision", "pay.guard", stdin=event).code == 64
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tool.guard]\nstore = "memory:"',
+        '[ tool . "guard" ]\nstore = "memory:"',
+        '[tool]\nguard.store = "memory:"',
+        '["tool"]\nguard = {store = "memory:"}',
+        'tool = {guard = {store = "memory:"}}',
+        'tool.guard.store = "memory:"',
+    ],
+)
+def test_the_store_is_found_however_the_settings_are_written(text: str, tmp_path: Path) -> None:
+    """A file is only read as TOML when it could have settings in it."""
+    (tmp_path / "pyproject.toml").write_text(text)
+    assert project_store(str(tmp_path)) == "memory:"

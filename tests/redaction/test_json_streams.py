@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from toy_detectors import CARDS, DIGITS, KEYS, MAILS, NAMED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import cuts, methods, pieces_of, redactor, texts
+from toy_detectors import CARDS, DIGITS, KEYS, MAILS, NAMED
 
 from guardrails.errors import EvaluationError, TooLarge, Unavailable, WrongType
 from guardrails.json_positions import JsonError, parse_json

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from toy_detectors import DIGITS, MAILS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import cuts, pieces_of, redactor
+from toy_detectors import DIGITS, MAILS
 
 from guardrails.errors import TooLarge
 from guardrails.patterns.engines import PatternError

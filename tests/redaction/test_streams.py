@@ -7,10 +7,10 @@ import itertools
 from collections.abc import AsyncIterator
 
 import pytest
-from toy_detectors import DIGITS, KEYS, MAILS, Runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import cuts, long_texts, pieces_of, redactor, rules
+from toy_detectors import DIGITS, KEYS, MAILS, Runs
 
 from guardrails.errors import Ambiguous, EvaluationError, Unavailable
 from guardrails.redaction.graphemes import joined

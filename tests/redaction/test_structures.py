@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from toy_detectors import CARDS, DIGITS, MAILS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_json_streams import rules, values
 from texts import redactor
+from toy_detectors import CARDS, DIGITS, MAILS
 
 from guardrails.errors import TooLarge
 from guardrails.redaction.methods import DROP, HASH, MASK, TOKEN, Rule, last, replace

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from toy_detectors import CARDS, DIGITS, KEYS, MAILS, WORDS, Runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from texts import KEY, SHAPES, long_texts, redactor, rules, texts
+from toy_detectors import CARDS, DIGITS, KEYS, MAILS, WORDS, Runs
 
 from guardrails.detectors.matches import Match
 from guardrails.errors import Unavailable

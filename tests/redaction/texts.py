@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from toy_detectors import CARDS, DIGITS, KEYS, MAILS, WORDS
 from hypothesis import strategies as st
+from toy_detectors import CARDS, DIGITS, KEYS, MAILS, WORDS
 
 from guardrails.redaction.methods import DROP, HASH, MASK, TOKEN, Method, Rule, last, replace
 from guardrails.redaction.redactor import Redactor
