@@ -195,6 +195,12 @@ def real_path(text: str, base: Any) -> Any:
     return resolve(text, str(base))
 
 
+def language(text: str) -> str:
+    from guardrails.detectors.languages import language as found
+
+    return found(text)
+
+
 def links(text: str) -> list[Any]:
     from guardrails.detectors.links import links as found
 
@@ -252,6 +258,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "money": money,
     "path": path,
     "real_path": real_path,
+    "language": language,
     "links": links,
     "mentions": mentions,
     "promises": promises,

@@ -109,6 +109,7 @@ shell.redirects(line: string) -> set<string> | the files that it writes by redir
 shell.reads(line: string) -> set<string> | the files that it reads by redirection
 shell.has_substitution(line: string) -> bool | it contains `$(...)` or backticks
 shell.background(line: string) -> bool | it leaves something running in the background
+language(text: string) -> string | the code of the language it is written in, such as `en`; `und` where that cannot be told
 links(text: string) -> list<url> | the addresses that a text leads or loads to, written out or in Markdown and HTML
 mentions(text: string, names: set<string>) -> bool | one of the names stands in the text as whole words, in any case
 promises(text: string) -> set<string> | what it seems to promise: `refund`, `guarantee`, `discount`, `delivery`, ...

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardrails import Guard, Outcome
+from guardrails.detectors.languages import language
 from guardrails.detectors.links import links
 from guardrails.detectors.mentions import mentions
 from guardrails.detectors.promises import FAMILIES, promises
@@ -152,3 +153,21 @@ def test_a_policy_asks_them(text: str, label: str) -> None:
     stream = session.stream_output()
     shown = "".join(map(stream.feed, text)) + stream.close()
     assert (stream.denied, shown == text) == (bool(label), not label)
+
+
+# --- languages ---------------------------------------------------------------------------------
+
+WRITTEN = [
+    line.split("\t", 1)
+    for line in (Path(__file__).parent / "languages.txt").read_text(encoding="utf-8").splitlines()
+]
+
+
+@pytest.mark.parametrize(("code", "text"), WRITTEN)
+def test_languages(code: str, text: str) -> None:
+    assert language(text) == code
+
+
+def test_a_text_of_two_languages_has_none() -> None:
+    by_code: dict[str, str] = dict(WRITTEN)  # type: ignore[arg-type]  # pairs
+    assert language(f"{by_code['de']} {by_code['fr']}") == "und"

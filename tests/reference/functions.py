@@ -197,6 +197,12 @@ def mentions(text: Any, names: Any) -> bool:
     return any(re.search(rf"(?<!\w){re.escape(word)}(?!\w)", plain) for word in words)
 
 
+def language(text: Any) -> str:
+    from guardrails.detectors.languages import language as found
+
+    return found(of_kind(text, "string"))
+
+
 def promises(text: Any) -> frozenset[Any]:
     from guardrails.detectors.promises import promises as found
 
@@ -236,6 +242,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "real_path": real_path,
     "links": links,
     "mentions": mentions,
+    "language": language,
     "promises": promises,
     **{kind: canonical(kind) for kind in ("path", "url", "host", "email", "ip", "cidr", "sql", "shell")},
     **{f"sql.{name}": canonical("sql", name) for name in SQL},
