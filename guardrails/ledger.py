@@ -60,7 +60,7 @@ class Ledger:
     def call(self, tool: str, args: Any, *, call_id: str | None, hold: float | None) -> Decision:
         now = self.clock.now()
         switch = self._switch
-        if switch.known or monotonic() >= switch.fresh_until:
+        if switch.known or self.state.owed or monotonic() >= switch.fresh_until:
             stopped = self._stopped(now, tool)
             if stopped is not None:
                 return stopped
@@ -157,13 +157,22 @@ class Ledger:
         return decision
 
     def _stopped(self, now: int, tool: str | None) -> Decision | None:
-        """The denial of whatever the kill switch stops, or cannot be asked about."""
+        """The denial of whatever the kill switch stops, or cannot be asked about, or owes what it used."""
+        unpaid = self._unpaid() if self.session in self.state.owed else None
+        if unpaid is not None:
+            return unpaid
         try:
             halts = self.state.switch.halts(now)
         except Unavailable as error:
             return unrecorded(self.guard.engine, error)
         found = stopping(halts, self.scopes, tool) if halts else None
         return None if found is None else halted(found, self.guard.digest)
+
+    def _unpaid(self) -> Decision | None:
+        """Charge what was reported while the store was away; a denial while it still is."""
+        for usage in self.state.owed.pop(self.session):
+            decision = self.report(usage)
+        return decision if self.session in self.state.owed else None
 
     def halt(self, decision: Decision) -> None:
         """A rule halted the session: everyone who shares the store is to know."""

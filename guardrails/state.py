@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from guardrails.runtime.local import LocalShare
     from guardrails.runtime.prices import Prices
+    from guardrails.runtime.usage import Usage
     from guardrails.stores.port import AsyncStore, Store
 
 SCHEMES = ("memory:", "sqlite:", "redis:", "rediss:")
@@ -53,6 +54,8 @@ class State:
         self._switch: KillSwitch | None = None
         self.health = Health()
         self.reservations = Reservations()
+        self.owed: dict[str, list[Usage]] = {}
+        """What was reported while the store did not answer, by session: charged before anything else."""
 
     @property
     def url(self) -> str:

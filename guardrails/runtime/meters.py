@@ -96,7 +96,7 @@ class Meter:
 
     def _made(self, claim: Claim, session: str) -> list[Demand]:
         _, amount, limits, keys = claim
-        limits = self.limits if limits is None else tuple(map(_limit, limits))
+        limits = self.limits if limits is None else tuple(map(_plain, limits))
         assert limits is not None
         if self.by_session and not session:
             raise MissingField("the event names no session, and this is counted by session")
@@ -150,10 +150,6 @@ class Fuse:
 def _plain(amount: Any) -> Any:
     """An amount of money as the number that is summed."""
     return amount[0] if amount.__class__ is tuple else amount
-
-
-def _limit(value: Any) -> Any:
-    return _plain(value)
 
 
 # --- names of counters -------------------------------------------------------------------------

@@ -39,14 +39,19 @@ def _without_model(usage: Usage) -> Usage:
 def reported(ledger: Ledger, usage: Usage) -> Decision:
     """Charge a report. What cannot be priced stops the session, because its budget cannot be kept."""
     record, now = record_for(ledger, usage), ledger.clock.now()
-    engine, store = ledger.guard.engine, ledger.state.store
+    engine = ledger.guard.engine
     judged = engine.judge("usage", usage.tool, {}, record, ledger.subject, now)
     if isinstance(judged, Decision):
         return judged
     wanted = wanted_by(judged, ledger.session)
     decision = engine.conclude(judged, failed=wanted.failed)
     try:
+        store = ledger.state.store
         answer = store.reserve(charged_in_full(wanted.demands), now=now, ttl=None) if wanted else None
+    except Unavailable as error:
+        ledger.state.owed.setdefault(ledger.session, []).append(usage)
+        return unrecorded(engine, error)
+    try:
         if isinstance(answer, Granted):
             store.commit(answer.reservation, now=now)
         if decision.outcome is not Outcome.ALLOW:
