@@ -33,6 +33,7 @@ COMMANDS = {
     "halt": ("halt", "Stop agents, sessions or tools at once."),
     "resume": ("resume", "Let what was halted go on."),
     "halts": ("halts", "List what is halted, by whom and why."),
+    "audit": ("audit", "Read, check and care for an audit log."),
     "tools": ("tools", "Work with tool files."),
     "compile": ("compile", "Compile a policy ahead."),
     "completion": ("completion", "Print a completion script for a shell."),

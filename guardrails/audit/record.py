@@ -1,0 +1,118 @@
+"""One record of the audit log: its fields, and its bytes.
+
+A record is one line of JSON. Fields that say nothing are left out; the order is fixed, `v` and `seq` come
+first and `chain` last, because the chain is over the bytes before it.
+
+    v           version of this shape: 1
+    seq         place in the log, from 0, without gaps
+    at          when, RFC 3339 in UTC with microseconds; `us` is the same in microseconds since 1970
+    kind        one of KINDS
+    id          of the decision, 32 hexadecimal digits; `ref` is the id that an outcome belongs to
+    trace, span trace and span id (32 and 16 hexadecimal digits), as OpenTelemetry writes them
+    session, agent, call_id, tool
+                as the host names them
+    principal   a pseudonym: the key store knows whose it is until that person is erased
+    point       `call`, `result`, `input`, `output` or `usage`
+    outcome     of the decision: `allow`, `ask`, `deny`, `halt`
+    status      of an outcome record: `ok`, `failed`, `not run`, `settled`, `streamed`
+    statements  names of all statements that applied; `reasons` those that asked for the outcome; `shadow`
+                those that would have applied
+    errors      [{"statement", "kind", "message"}], the message without anything that it quotes
+    transforms  [{"kind", "statement", "paths"}]; `obligations` [{"kind", "statement"}]
+    policy      digest of the policy; `engine` the version of the engine
+    latency_us  how long the decision took, in microseconds
+    reservation what limits and budgets hold for the call
+    approval    id of the approval that was used
+    facts       what other kinds of record say: a usage, a halt, a checkpoint, a repair
+    body        what the event was about as the policy redacted it: {"sealed": "..."} under the key of the
+                principal, or {"withheld": "why"}
+    digest      {"args" | "result" | "text": keyed digest of what it was before the policy changed it}
+    cleaned     how many secrets were removed that the policy had left in
+    chain       64 hexadecimal digits, see `guardrails.audit.chain`
+
+What is in a sealed body, once opened: {"principal": id or record, "args" | "result" | "text" | "facts": ...}.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VERSION = 1
+
+KINDS = (
+    "log", "opened", "intent", "outcome", "usage", "approval", "halt", "note", "checkpoint", "erased", "repaired",
+)  # fmt: skip
+"""`log` is the first record of a log, `opened` the begin of a session, `intent` a decision before it is told."""
+
+FIELDS = (
+    "v", "seq", "at", "us", "kind", "id", "ref", "trace", "span", "session", "principal", "agent", "point",
+    "tool", "call_id", "outcome", "status", "statements", "reasons", "shadow", "errors", "transforms",
+    "obligations", "policy", "engine", "latency_us", "reservation", "approval", "facts", "body", "digest",
+    "cleaned", "chain",
+)  # fmt: skip
+
+MOST_DEPTH = 100
+"""Levels of a value that is written; what lies deeper is left out."""
+
+
+def rfc3339(us: int) -> str:
+    """Microseconds since 1970 as RFC 3339 text in UTC."""
+    seconds, rest = divmod(us, 1_000_000)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"
+
+
+def as_json(value: Any) -> bytes:
+    """A value as compact JSON with sorted keys, the same bytes for equal values. Whatever is no JSON becomes
+    the name of its type, never its text."""
+    from orjson import OPT_PASSTHROUGH_DATACLASS, OPT_PASSTHROUGH_DATETIME, OPT_SORT_KEYS, dumps
+
+    options = OPT_SORT_KEYS | OPT_PASSTHROUGH_DATACLASS | OPT_PASSTHROUGH_DATETIME
+    try:
+        return dumps(value, default=_plain, option=options)
+    except (TypeError, ValueError, RecursionError):
+        from json import dumps as by_hand
+
+        text = by_hand(_simplified(value, 0), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return text.encode("utf-8", "replace")
+
+
+def _plain(value: Any) -> Any:
+    """What orjson does not know: exact numbers as texts, sets as sorted lists."""
+    from decimal import Decimal
+
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=repr)
+    return f"<{type(value).__name__}>"
+
+
+def _simplified(value: Any, depth: int) -> Any:
+    """The same with nothing that JSON cannot hold, such as halves of surrogate pairs or huge numbers."""
+    if depth > MOST_DEPTH:
+        return "<deep>"
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return int(value) if -(1 << 63) <= value < 1 << 64 else str(value)
+    if isinstance(value, float):
+        return float(value) if value - value == 0.0 else None
+    if isinstance(value, dict):
+        return {str(_simplified(name, depth + 1)): _simplified(each, depth + 1) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_simplified(each, depth + 1) for each in value]
+    return _simplified(_plain(value), depth + 1)
+
+
+def body_of(fields: Mapping[str, Any]) -> bytes:
+    """The bytes of a record without its place in the log: its fields in order, without braces."""
+    from orjson import dumps
+
+    said = {name: fields[name] for name in FIELDS if fields.get(name) not in (None, "", (), [], {})}
+    return dumps(said)[1:-1]
