@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from guardrails.errors import PolicyError
@@ -13,6 +14,9 @@ from guardrails.testing.running import Result, results_of
 
 MALFORMED, UNLOADABLE, UNREADABLE = "test file", "policy", "unreadable"
 """Why the cases of a file could not be run."""
+
+COLLECT_AFTER = 100_000
+"""New values after which the garbage collector comes by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +36,10 @@ class Choice:
 def report_of(path: str, choice: Choice) -> Report:
     """What becomes of the file at `path`."""
     try:
-        suite = read_suite(path)
-        cases = [case for case in suite.cases if choice.has(suite, case)]
-        return Report(path, tuple(_results(suite, cases, choice)) if cases else ())
+        with _seldom_collected():
+            suite = read_suite(path)
+            cases = [case for case in suite.cases if choice.has(suite, case)]
+            return Report(path, tuple(_results(suite, cases, choice)) if cases else ())
     except SuiteError as error:
         return Report(path, error=error.rendered(color=choice.color), kind=MALFORMED)
     except PolicyError as error:
@@ -42,6 +47,20 @@ def report_of(path: str, choice: Choice) -> Report:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         return Report(path, error=f"`{path}` cannot be read: {reason}", kind=UNREADABLE)
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """A file is read into very many values that live on and hold no circles. Looking through them again and again
+    for such takes longer than reading them, so the collector comes by less often meanwhile."""
+    import gc
+
+    before = gc.get_threshold()
+    gc.set_threshold(max(before[0], COLLECT_AFTER) if before[0] else 0, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _results(suite: Suite, cases: Sequence[Case], choice: Choice) -> Iterator[Result]:

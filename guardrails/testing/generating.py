@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
-from guardrails.errors import PolicyError
 from guardrails.language import core
 from guardrails.language.checked import Checked, Excess, Lowered, Meter, Steps
-from guardrails.loading import Loaded, load
+from guardrails.loading import Loaded
 from guardrails.model import Decision
 from guardrails.testing.cases import SESSION, Suite
 from guardrails.testing.expecting import name_of
 from guardrails.testing.exploring import Event, Trial, cleanest, edges, explored
 from guardrails.testing.knowing import Fields, Path, forms_of, known_of, numbers_near, places_of
+from guardrails.testing.programs import loaded_of
 from guardrails.testing.running import Make, making, run_suite, source_of
 from guardrails.testing.sampling import changed, sample_event, value_at, without
 from guardrails.testing.writing import case_text
@@ -47,13 +47,9 @@ class Written:
 def generated(suite: Suite) -> list[Written]:
     """The cases that a suite lacks. Raises `PolicyError` when its policy does not load."""
     source = source_of(suite)
-    loaded = load(list(suite.policy), params=suite.fixtures.params, functions=source.functions)
-    if loaded.program is None or loaded.checked is None:
-        from guardrails.renderings import render_text
-
-        raise PolicyError(loaded.diagnostics, render_text(loaded.diagnostics, loaded.sources.texts))
-    search = _Search(suite, making(suite, source, loaded.program), loaded)
-    return search.cases()
+    loaded = loaded_of(source)
+    assert loaded.program is not None, "`loaded_of` raises otherwise"
+    return _Search(suite, making(suite, source, loaded.program), loaded).cases()
 
 
 class _Search:

@@ -7,7 +7,6 @@ nothing and a name that stands twice are errors.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
 from guardrails.diagnostics import Diagnostic
@@ -115,10 +114,10 @@ class _Cases:
         return [self.case(filled, told) for told, filled in rows_of(self.problems, node)]
 
     def case(self, node: Node, told: str) -> Case:
-        own = replace(node, value=tuple(pair for pair in node.pairs if pair[0].value in _CASE))
-        head = self.problems.fields(own, _CASE, "a case")
-        rest = replace(node, value=tuple(pair for pair in node.pairs if pair[0].value not in _CASE))
-        steps = self._steps(rest)
+        own = tuple(pair for pair in node.pairs if pair[0].value in _CASE)
+        head = self.problems.fields(node._replace(value=own), _CASE, "a case")
+        rest = tuple(pair for pair in node.pairs if pair[0].value not in _CASE)
+        steps = self._steps(node._replace(value=rest))
         name = head.get("name") or ""
         if not name:
             self.problems.say("the case has no name", node.span, "`name` says what it is about")

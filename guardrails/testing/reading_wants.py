@@ -29,12 +29,8 @@ def wants_of(problems: Problems, node: Node) -> tuple[Want, ...]:
         return (Want("outcome", found, node.span),) if found else ()
     if not node.pairs:
         problems.say("this expects nothing", node.span, "name an outcome, such as `expect: deny`")
-    problems.fields(node, EXPECTED, "`expect`")
-    return tuple(
-        Want(key.value, EXPECTED[key.value](Problems(), value), key.span)
-        for key, value in node.pairs
-        if key.value in EXPECTED
-    )
+    found = problems.fields(node, EXPECTED, "`expect`")
+    return tuple(Want(key.value, found[key.value], key.span) for key, _ in node.pairs if key.value in found)
 
 
 def _outcome(problems: Problems, node: Node) -> str | None:

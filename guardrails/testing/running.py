@@ -27,6 +27,7 @@ from guardrails.testing.cases import Case, Step, Suite, Want
 from guardrails.testing.comparing import Mismatch
 from guardrails.testing.expecting import mismatches
 from guardrails.testing.filling import limit_mismatches
+from guardrails.testing.programs import program_of
 from guardrails.testing.stubs import detectors_of, functions_of
 
 Make: TypeAlias = Callable[[], Guard]
@@ -80,8 +81,7 @@ class Result:
 def maker_of(suite: Suite) -> Make:
     """What makes guards for the cases of a suite. Raises `PolicyError` when the policy does not load."""
     source = source_of(suite)
-    program, _ = source.load()
-    return making(suite, source, program)
+    return making(suite, source, program_of(source))
 
 
 def source_of(suite: Suite) -> Source:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from guardrails.diagnostics import did_you_mean
 from guardrails.testing.shapes import Problems
@@ -27,7 +26,7 @@ def rows_of(problems: Problems, case: Node) -> Iterator[tuple[str, Node]]:
     if table.kind != "list" or not table.items:
         problems.expected("a list of rows", table, "such as `- {amount: 100, outcome: allow}`")
         return
-    body = replace(case, value=tuple(pair for pair in case.pairs if pair[0].value != "table"))
+    body = case._replace(value=tuple(pair for pair in case.pairs if pair[0].value != "table"))
     names = [key for row in table.items for key, _ in row.pairs]
     _check_unused(problems, names, body)
     name = case.get("name")
@@ -69,23 +68,23 @@ def _text(value: Node) -> str:
 def filled(problems: Problems, node: Node, row: Node) -> Node:
     """The node with the values of a row in place of the holes."""
     if node.kind == "object":
-        return replace(node, value=tuple((key, filled(problems, value, row)) for key, value in node.pairs))
+        return node._replace(value=tuple((key, filled(problems, value, row)) for key, value in node.pairs))
     if node.kind == "list":
-        return replace(node, value=tuple(filled(problems, item, row) for item in node.items))
+        return node._replace(value=tuple(filled(problems, item, row) for item in node.items))
     whole = _HOLE.fullmatch(node.raw)
     if whole:
         return _value(problems, whole[1], node, row)
     if not _HOLE.search(node.raw):
         return node
     raw = _HOLE.sub(lambda hole: _text(_value(problems, hole[1], node, row)), node.raw)
-    return replace(node, kind="text", value=raw, raw=raw)
+    return node._replace(kind="text", value=raw, raw=raw)
 
 
 def _value(problems: Problems, name: str, node: Node, row: Node) -> Node:
     found = row.get(name)
     if found is not None:
-        return replace(found, span=node.span)
+        return found._replace(span=node.span)
     known = [key.value for key, _ in row.pairs]
     near = did_you_mean(name, known) or f"its columns are {', '.join(known)}"
     problems.say(f"a row of the table has no `{name}`", row.span, near)
-    return replace(node, kind="text", value="", raw="")
+    return node._replace(kind="text", value="", raw="")
