@@ -9,14 +9,15 @@ from __future__ import annotations
 from guardrails.errors import EvaluationError
 from guardrails.stores.breakers import Gate, Gauge, Opening, Shut
 from guardrails.stores.demands import Demand, Fill, Granted, Level, Quota, Refused, RequestReused
+from guardrails.stores.documents import Changed, Document
 from guardrails.stores.halts import Halt
 from guardrails.stores.port import AsyncStore, Store, StoreUnavailable
 from guardrails.stores.sessions import Moved, Note, Past
 from guardrails.stores.windows import LIFETIME, Calendar, Lifetime, Sliding
 
 __all__ = [
-    "LIFETIME", "AsyncStore", "Calendar", "Demand", "Fill", "Gate", "Gauge", "Granted", "Halt", "Level",
-    "Lifetime", "Moved", "Note", "Opening", "Past", "Quota", "Refused", "RequestReused", "Shut", "Sliding", "Store",
+    "LIFETIME", "AsyncStore", "Calendar", "Changed", "Demand", "Document", "Fill", "Gate", "Gauge", "Granted", "Halt",
+    "Level", "Lifetime", "Moved", "Note", "Opening", "Past", "Quota", "Refused", "RequestReused", "Shut", "Sliding", "Store",
     "StoreUnavailable", "open_async_store", "open_store",
 ]  # fmt: skip
 

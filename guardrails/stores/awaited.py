@@ -11,6 +11,8 @@ from asyncio import get_running_loop
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from guardrails.stores.documents import MOST_SCANNED
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from guardrails.exact import Exact
     from guardrails.stores.breakers import Gate, Gauge, Shut
     from guardrails.stores.demands import Demand, Fill, Granted, Level, Refused
+    from guardrails.stores.documents import Changed, Document
     from guardrails.stores.halts import Halt
     from guardrails.stores.port import Store
     from guardrails.stores.sessions import Moved, Note, Past
@@ -81,6 +84,17 @@ class AwaitedStore:
 
     async def halts(self, *, now: int) -> tuple[Halt, ...]:
         return await self._run(self._store.halts, now=now)
+
+    async def read(self, key: str, *, now: int) -> Document | None:
+        return await self._run(self._store.read, key, now=now)
+
+    async def swap(self, key: str, text: str, *, version: int, keep: int, now: int) -> Document | Changed:
+        return await self._run(self._store.swap, key, text, version=version, keep=keep, now=now)
+
+    async def scan(
+        self, prefix: str, *, now: int, after: str = "", most: int = MOST_SCANNED
+    ) -> tuple[Document, ...]:
+        return await self._run(self._store.scan, prefix, now=now, after=after, most=most)
 
     async def close(self) -> None:
         await self._run(self._store.close)

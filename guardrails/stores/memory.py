@@ -24,9 +24,11 @@ from guardrails.stores.demands import (
     settlements,
     signature,
 )
+from guardrails.stores.documents import MOST_SCANNED, Changed, Document, check_document
 from guardrails.stores.halts import Halt
 from guardrails.stores.memory_breakers import Breakers
 from guardrails.stores.memory_counters import Counter, give_back, is_held, settle
+from guardrails.stores.memory_documents import Documents
 from guardrails.stores.memory_holds import COMMITTED, OPEN, RELEASED, Hold, Request
 from guardrails.stores.memory_logs import SessionLogs
 from guardrails.stores.port import KEEP
@@ -58,6 +60,7 @@ class MemoryStore:
         self._breakers = Breakers()
         self._logs = SessionLogs()
         self._halts: dict[str, Halt] = {}
+        self._documents = Documents()
         self._numbers = count(1)
         self._sweep_above = FEW_COUNTERS
         self._drop_at = 0
@@ -176,6 +179,21 @@ class MemoryStore:
     def halts(self, *, now: int) -> tuple[Halt, ...]:
         with self._lock:
             return tuple([halt for _, halt in sorted(self._halts.items()) if halt.in_force(now)])
+
+    def read(self, key: str, *, now: int) -> Document | None:
+        with self._lock:
+            return self._documents.read(key, now)
+
+    def swap(self, key: str, text: str, *, version: int, keep: int, now: int) -> Document | Changed:
+        check_document(key, text)
+        with self._lock:
+            return self._documents.swap(Document(key, version + 1, text), now + keep, now)
+
+    def scan(
+        self, prefix: str, *, now: int, after: str = "", most: int = MOST_SCANNED
+    ) -> tuple[Document, ...]:
+        with self._lock:
+            return self._documents.scan(prefix, after, min(most, MOST_SCANNED), now)
 
     def close(self) -> None:
         """Nothing is open; here so that every store can be closed."""

@@ -13,6 +13,7 @@ does; from then on nothing can be said about it, and what it holds without an en
 from __future__ import annotations
 
 from guardrails.errors import Unavailable
+from guardrails.stores.documents import MOST_SCANNED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from guardrails.exact import Exact
     from guardrails.stores.breakers import Gate, Gauge, Shut
     from guardrails.stores.demands import Demand, Fill, Granted, Level, Refused
+    from guardrails.stores.documents import Changed, Document
     from guardrails.stores.halts import Halt
     from guardrails.stores.sessions import Moved, Note, Past
 else:
@@ -103,6 +105,19 @@ class Store(Protocol):
     def halts(self, *, now: int) -> tuple[Halt, ...]:
         """The halts in force, by scope."""
 
+    def read(self, key: str, *, now: int) -> Document | None:
+        """The document under `key`; None where there is none, or it is over."""
+
+    def swap(self, key: str, text: str, *, version: int, keep: int, now: int) -> Document | Changed:
+        """Write the document that follows on `version` (0: there is none yet); or do nothing, where another has
+        come since. It is over `keep` microseconds later, or when it would have been if that is later."""
+
+    def scan(
+        self, prefix: str, *, now: int, after: str = "", most: int = MOST_SCANNED
+    ) -> tuple[Document, ...]:
+        """The first documents whose key begins with `prefix` and comes after `after`, by key; fewer than `most`
+        (which is `MOST_SCANNED` at most) are the last."""
+
     def close(self) -> None: ...
 
 
@@ -143,5 +158,13 @@ class AsyncStore(Protocol):
     async def resume(self, scope: str) -> bool: ...
 
     async def halts(self, *, now: int) -> tuple[Halt, ...]: ...
+
+    async def read(self, key: str, *, now: int) -> Document | None: ...
+
+    async def swap(self, key: str, text: str, *, version: int, keep: int, now: int) -> Document | Changed: ...
+
+    async def scan(
+        self, prefix: str, *, now: int, after: str = "", most: int = MOST_SCANNED
+    ) -> tuple[Document, ...]: ...
 
     async def close(self) -> None: ...

@@ -12,6 +12,8 @@ dropped for want of memory, and a failover to a replica may lose what it had not
 from __future__ import annotations
 
 from guardrails.stores import redis_answers as answers
+from guardrails.stores import redis_documents as documents
+from guardrails.stores.documents import MOST_SCANNED, check_document
 from guardrails.stores.redis_address import Address
 from guardrails.stores.redis_calls import Calls, fresh_name
 from guardrails.stores.redis_lines import Lines
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from guardrails.exact import Exact
     from guardrails.stores.breakers import Gate, Gauge, Shut
     from guardrails.stores.demands import Demand, Fill, Granted, Level, Refused
+    from guardrails.stores.documents import Changed, Document
     from guardrails.stores.halts import Halt
     from guardrails.stores.sessions import Moved, Note, Past
     from guardrails.stores.windows import Window
@@ -93,6 +96,19 @@ class RedisStore:
     def halts(self, *, now: int) -> tuple[Halt, ...]:
         return answers.halts(self._lines.run(self._calls.halts(now)))
 
+    def read(self, key: str, *, now: int) -> Document | None:
+        return documents.document_of(key, self._lines.run(self._calls.read(key, now)))
+
+    def swap(self, key: str, text: str, *, version: int, keep: int, now: int) -> Document | Changed:
+        check_document(key, text)
+        return documents.swapped(key, text, self._lines.run(self._calls.swap(key, text, version, keep, now)))
+
+    def scan(
+        self, prefix: str, *, now: int, after: str = "", most: int = MOST_SCANNED
+    ) -> tuple[Document, ...]:
+        call = self._calls.scan(prefix, after, min(most, MOST_SCANNED), now)
+        return documents.scanned(self._lines.run(call))
+
     def close(self) -> None:
         self._lines.close()
 
@@ -157,6 +173,21 @@ class AsyncRedisStore:
 
     async def halts(self, *, now: int) -> tuple[Halt, ...]:
         return answers.halts(await self._lines.run(self._calls.halts(now)))
+
+    async def read(self, key: str, *, now: int) -> Document | None:
+        return documents.document_of(key, await self._lines.run(self._calls.read(key, now)))
+
+    async def swap(self, key: str, text: str, *, version: int, keep: int, now: int) -> Document | Changed:
+        check_document(key, text)
+        return documents.swapped(
+            key, text, await self._lines.run(self._calls.swap(key, text, version, keep, now))
+        )
+
+    async def scan(
+        self, prefix: str, *, now: int, after: str = "", most: int = MOST_SCANNED
+    ) -> tuple[Document, ...]:
+        call = self._calls.scan(prefix, after, min(most, MOST_SCANNED), now)
+        return documents.scanned(await self._lines.run(call))
 
     async def close(self) -> None:
         await self._lines.close()

@@ -92,6 +92,8 @@ def failure(error: Exception) -> EvaluationError:
         return StoreUnavailable("the clocks of the store and of this machine are far apart")
     if "GUARD unsure" in text:
         return StoreUnavailable("the connection broke off and nobody knows whether the note was written")
+    if "GUARD doubt" in text:
+        return StoreUnavailable("the connection broke off and nobody knows whether the document was written")
     return StoreUnavailable(f"the store in Redis cannot be used: {text}")
 
 

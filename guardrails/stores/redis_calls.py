@@ -13,7 +13,7 @@ from guardrails.errors import EvaluationError, TooLarge
 from guardrails.exact import exact
 from guardrails.stores.demands import signature
 from guardrails.stores.port import KEEP
-from guardrails.stores.redis_scripts import LOOK, RESERVE, SETTLE
+from guardrails.stores.redis_scripts import DOCUMENTS, LOOK, RESERVE, SETTLE
 from guardrails.stores.windows import Calendar, Sliding
 
 TYPE_CHECKING = False
@@ -139,6 +139,16 @@ class Calls:
 
     def halts(self, now: int) -> Call:
         return self._look("halts", now, [])
+
+    def read(self, key: str, now: int) -> Call:
+        return Call(DOCUMENTS, self._prefix, (self._time(now), "read", key))
+
+    def swap(self, key: str, text: str, version: int, keep: int, now: int) -> Call:
+        terms = (self._time(now), "swap", key, text, version, keep, fresh_name())
+        return Call(DOCUMENTS, self._prefix, terms, ("again",))
+
+    def scan(self, prefix: str, after: str, most: int, now: int) -> Call:
+        return Call(DOCUMENTS, self._prefix, (self._time(now), "scan", prefix, after, most))
 
     def _time(self, now: int) -> int | str:
         return now if self._caller_clock else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from guardrails.stores.breakers import FORGOTTEN, MOST_OUTCOMES, PROBE
 from guardrails.stores.demands import MOST_UNITS
+from guardrails.stores.documents import FEW_OLD
 from guardrails.stores.port import KEEP, LOOK_AHEAD
 from guardrails.stores.sessions import MOST_BYTES, MOST_NOTES
 
@@ -20,7 +21,7 @@ REPEATS = 10_000
 BOUNDS = f"""\
 local KEEP, LOOK_AHEAD, MOST_UNITS, REPEATS = {KEEP}, {LOOK_AHEAD}, '{MOST_UNITS}', {REPEATS}
 local PROBE, MOST_OUTCOMES, FORGOTTEN = {PROBE}, {MOST_OUTCOMES}, {FORGOTTEN}
-local MOST_NOTES, MOST_BYTES = {MOST_NOTES}, {MOST_BYTES}
+local MOST_NOTES, MOST_BYTES, FEW_OLD = {MOST_NOTES}, {MOST_BYTES}, {FEW_OLD}
 local HEAD, HEAD_SIZE = '<{"d" * 17}c24', 160
 local SLOT, SLOT_SIZE, FEW_SLOTS = '<ddd', 24, 8
 local HELD, HELD_SIZE, FEW_HELD = '<c24Hddddc1', 59, 16
@@ -75,3 +76,4 @@ def _part(name: str) -> str:
 RESERVE = Script("reserve", "counters", "charges", "members", "gates", "logs", "holds", "rare")
 SETTLE = Script("settle", "counters", "charges", "members", "gates", "holds")
 LOOK = Script("look", "counters", "charges", "members", "gates", "logs")
+DOCUMENTS = Script("documents")

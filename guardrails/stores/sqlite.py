@@ -12,6 +12,7 @@ say. One reservation in `CLEAR_EVERY` clears away what is over.
 
 from __future__ import annotations
 
+from guardrails.stores import sqlite_documents as documents
 from guardrails.stores import sqlite_sessions as sessions
 from guardrails.stores.demands import (
     Fill,
@@ -25,6 +26,7 @@ from guardrails.stores.demands import (
     settlements,
     signature,
 )
+from guardrails.stores.documents import MOST_SCANNED, Changed, Document, check_document
 from guardrails.stores.halts import Halt
 from guardrails.stores.port import KEEP
 from guardrails.stores.sqlite_file import File
@@ -148,6 +150,20 @@ class SqliteStore:
     def halts(self, *, now: int) -> tuple[Halt, ...]:
         rows = self._file.read(lambda ledger: ledger.connection.execute(HALTS, (now,)).fetchall())
         return tuple([Halt(*row) for row in rows])
+
+    def read(self, key: str, *, now: int) -> Document | None:
+        return self._file.read(lambda ledger: documents.read(ledger.connection, key, now))
+
+    def swap(self, key: str, text: str, *, version: int, keep: int, now: int) -> Document | Changed:
+        check_document(key, text)
+        following = Document(key, version + 1, text)
+        return self._file.write(lambda ledger: documents.swap(ledger.connection, following, now + keep, now))
+
+    def scan(
+        self, prefix: str, *, now: int, after: str = "", most: int = MOST_SCANNED
+    ) -> tuple[Document, ...]:
+        most = min(most, MOST_SCANNED)
+        return self._file.read(lambda ledger: documents.scan(ledger.connection, prefix, after, most, now))
 
     def close(self) -> None:
         self._file.close()

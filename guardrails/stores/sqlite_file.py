@@ -20,7 +20,7 @@ from time import monotonic, sleep
 from guardrails.errors import EvaluationError, TooLarge
 from guardrails.stores.port import StoreUnavailable
 from guardrails.stores.sqlite_ledger import Ledger
-from guardrails.stores.sqlite_schema import SCHEMA, VERSION
+from guardrails.stores.sqlite_schema import SCHEMA, UPGRADES, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -270,8 +270,11 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
     try:
         found = _version(connection)
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if found == (0, 0) and not tables:
-            for statement in SCHEMA.split(";\n"):
+        missing = SCHEMA if found == (0, 0) and not tables else ""
+        if found[0] == APPLICATION:
+            missing = UPGRADES.get(found[1], "")
+        if missing:
+            for statement in missing.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION}")
             connection.execute(f"PRAGMA user_version = {VERSION}")

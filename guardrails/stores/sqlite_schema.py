@@ -6,7 +6,7 @@ runs out, `ends` the one from which its row is of no use. Reservations are delet
 unless a request may ask for them again.
 """
 
-VERSION = 2
+VERSION = 3
 
 SCHEMA = """
 CREATE TABLE counter (
@@ -60,3 +60,15 @@ CREATE TABLE halt (
   scope TEXT PRIMARY KEY, who TEXT NOT NULL, why TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER
 ) STRICT, WITHOUT ROWID;
 """
+
+DOCUMENTS = """
+CREATE TABLE document (
+  key TEXT PRIMARY KEY, version INTEGER NOT NULL, ends INTEGER NOT NULL, text TEXT NOT NULL
+) STRICT;
+CREATE INDEX document_ends ON document (ends);
+"""
+
+SCHEMA += DOCUMENTS
+
+UPGRADES = {2: DOCUMENTS}
+"""What a file of an older version lacks."""
