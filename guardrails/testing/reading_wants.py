@@ -25,8 +25,8 @@ DUTIES = ("flag", "review", "fallback", "warn")
 def wants_of(problems: Problems, node: Node) -> tuple[Want, ...]:
     """Everything that `expect` names. One that names nothing asserts nothing, which is an error."""
     if node.kind != "object":
-        found = problems.choice(node, OUTCOMES, "an outcome, or an object that says what is expected,")
-        return (Want("outcome", found, node.span),) if found else ()
+        outcome = problems.choice(node, OUTCOMES, "an outcome, or an object that says what is expected,")
+        return (Want("outcome", outcome, node.span),) if outcome else ()
     if not node.pairs:
         problems.say("this expects nothing", node.span, "name an outcome, such as `expect: deny`")
     found = problems.fields(node, EXPECTED, "`expect`")

@@ -24,9 +24,7 @@ needs_both = pytest.mark.skipif(not hasattr(yaml, "CBaseLoader"), reason="PyYAML
 
 
 def by_both(text: str) -> list[Node]:
-    return [
-        yaml_tree._document(text, "x", loader) for loader in (yaml.BaseLoader, getattr(yaml, "CBaseLoader"))
-    ]
+    return [yaml_tree._document(text, "x", loader) for loader in (yaml.BaseLoader, yaml.CBaseLoader)]
 
 
 @needs_both
