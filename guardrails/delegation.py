@@ -47,11 +47,13 @@ def delegated(
     tools: Iterable[str] | None,
     guard: Guard | None,
     id: str | None,
+    kind: type[Delegate] | None = None,
 ) -> Delegate:
-    """A child of `parent`. Raises `EvaluationError` for tools that name nothing, or too long a chain."""
+    """A child of `parent`, as that kind of session. Raises `EvaluationError` for tools that name nothing, or
+    too long a chain."""
     if isinstance(parent, Delegate) and parent.depth >= MOST_DEPTH:
         raise EvaluationError(f"a session is delegated at most {MOST_DEPTH} times in a row")
-    child = Delegate(parent, agent=agent, id=id)
+    child = (kind or Delegate)(parent, agent=agent, id=id)
     if tools is not None:
         child.grant = Grant(tools)
     if guard is not None and guard not in parent.guards:
@@ -162,7 +164,7 @@ class Delegate(Session):
     ) -> Decision:
         return self.decided(Asked("result", tool, args, result, call_id=call_id, reservation=reservation))
 
-    def _text(self, point: str, text: str) -> Decision:
+    def _text(self, point: str, text: str, by: str | None = None) -> Decision:
         return self.decided(Asked(point, None, {}, text))
 
     async def acheck_call(
@@ -357,9 +359,8 @@ def in_full(session: Session, asked: Asked) -> Decision:
         return session.check_result(
             asked.tool, asked.payload, args=asked.args, call_id=asked.call_id, reservation=asked.reservation
         )
-    return (
-        session.check_input(asked.payload) if asked.point == "input" else session.check_output(asked.payload)
-    )
+    by = "agent" if asked.point == "input" else None  # whoever delegates writes what its sub-agent is told
+    return session._text(asked.point, asked.payload, by)
 
 
 def look(session: Session, asked: Asked) -> Decision:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from guardrails.diagnostics import Diagnostic
     from guardrails.inspection import BreakerState, LimitState
     from guardrails.model import Decision
+    from guardrails.observing import Observer
     from guardrails.runtime.host import HostFunction
     from guardrails.runtime.ports import Clock
     from guardrails.runtime.prices import Prices
@@ -54,6 +55,8 @@ class Guard:
         self.source = source
         self.host = Host(source.functions if source else {}, detectors, secret_of(key))
         self.diagnostics: tuple[Diagnostic, ...] = ()
+        self.observers: tuple[Observer, ...] = ()
+        """Who is told of every check of sessions that are opened from now on, the outermost first."""
         self.engine = Engine(program)
 
     # --- loading -------------------------------------------------------------------------------
@@ -195,6 +198,10 @@ class Guard:
     ) -> Session:
         """A session of an agent that works for `principal`. `tools` are the live tool definitions: one that
         is not what the policy's tool file pinned is denied."""
+        if self.observers:
+            from guardrails.observing import ObservedSession
+
+            return ObservedSession(self, principal=principal, agent=agent, id=id, tools=tools)
         from guardrails.session import Session
 
         return Session(self, principal=principal, agent=agent, id=id, tools=tools)
@@ -219,6 +226,13 @@ class Guard:
         """The decision on one event as data; see `runtime.events`. Raises `EventError` for a malformed one."""
         kind = check_event(event)
         assert isinstance(event, dict)
+        if self.observers:
+            from guardrails.observing import observed_event
+
+            return observed_event(self, event, lambda: self._decided(event, kind, now))
+        return self._decided(event, kind, now)
+
+    def _decided(self, event: dict[str, Any], kind: str, now: int | None) -> Decision:
         if self.is_stateful or kind not in ("call", "result", "input", "output"):
             from guardrails.reporting import decided
 

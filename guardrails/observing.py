@@ -1,0 +1,321 @@
+"""Observing: who is told of every check, and of what became of calls.
+
+Takes a guard with observers, gives sessions that tell them. The one idea: a guard without observers opens plain
+sessions, which know nothing of this and pay nothing for it; one with observers opens sessions that stand around
+the plain ones. An observer may make a decision stricter (the audit log, when it cannot write), never looser.
+
+Observers are asked from the outside in before a check, and from the inside out after it, so the first one sees
+what all the others did, and how long they took. A check inside a check (of a sub-agent's parent) is part of the
+outer one: each observer hears of it once.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from guardrails.delegation import Delegate, delegated
+from guardrails.runtime.events import session_of
+from guardrails.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from typing import Any
+
+    from guardrails.guard import Guard
+    from guardrails.model import Decision
+    from guardrails.runtime.usage import Usage
+
+
+class Check:
+    """One event on its way to a decision: who asked what.
+
+    `payload` is what is judged: the arguments of a call, a result, a text, or a report of usage. `notes` is for
+    observers to keep something between the beginning and the end of a check, under their own object.
+    """
+
+    __slots__ = (
+        "agent", "args", "call_id", "guard", "notes", "payload", "point", "principal", "reservation", "session", "tool",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        guard: Guard,
+        who: tuple[str, Any, Any],
+        point: str,
+        tool: Any,
+        args: Any,
+        payload: Any,
+        *,
+        call_id: str | None = None,
+        reservation: str = "",
+    ) -> None:
+        self.guard = guard
+        self.session, self.principal, self.agent = who
+        self.point = point
+        self.tool = tool
+        self.args = args
+        self.payload = payload
+        self.call_id = call_id
+        self.reservation = reservation
+        self.notes: dict[Observer, Any] = {}
+
+
+class Observer:
+    """Somebody who is told of checks. What is not overridden does nothing.
+
+    `ended_later` is for checks that are awaited. `became` tells what became of a call: settled, failed or
+    released; `check` then holds its tool, arguments and ids as far as they were told, and the decision on it.
+    """
+
+    def begun(self, check: Check) -> None: ...
+
+    def ended(self, check: Check, decision: Decision) -> Decision:
+        """The decision that is given out: this one, or a stricter one."""
+        return decision
+
+    async def ended_later(self, check: Check, decision: Decision) -> Decision:
+        return self.ended(check, decision)
+
+    def broke(self, check: Check, error: BaseException) -> None:
+        """The check ended with an exception, and without a decision."""
+
+    def became(self, check: Check, what: str, decision: Decision | None) -> None: ...
+
+    def around(self, session: Session, tool: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A tool's function that is about to be enforced, or one around it with the same signature."""
+        return function
+
+
+_ACTIVE: ContextVar[tuple[Observer, ...]] = ContextVar("guard_observers", default=())
+
+
+def observed(check: Check, decide: Callable[[], Decision]) -> Decision:
+    """The decision, with everyone told who does not stand around it already."""
+    active = _ACTIVE.get()
+    fresh = [observer for observer in check.guard.observers if observer not in active]
+    if not fresh:
+        return decide()
+    token = _ACTIVE.set((*active, *fresh))
+    try:
+        decision = _decided(fresh, check, decide)
+        for observer in reversed(fresh):
+            decision = observer.ended(check, decision)
+        return decision
+    finally:
+        _ACTIVE.reset(token)
+
+
+async def observed_later(check: Check, decide: Callable[[], Awaitable[Decision]]) -> Decision:
+    """The same for a check that is awaited."""
+    active = _ACTIVE.get()
+    fresh = [observer for observer in check.guard.observers if observer not in active]
+    if not fresh:
+        return await decide()
+    token = _ACTIVE.set((*active, *fresh))
+    try:
+        for observer in fresh:
+            observer.begun(check)
+        try:
+            decision = await decide()
+        except BaseException as error:
+            _broke(fresh, check, error)
+            raise
+        for observer in reversed(fresh):
+            decision = await observer.ended_later(check, decision)
+        return decision
+    finally:
+        _ACTIVE.reset(token)
+
+
+def _decided(fresh: list[Observer], check: Check, decide: Callable[[], Decision]) -> Decision:
+    for observer in fresh:
+        observer.begun(check)
+    try:
+        return decide()
+    except BaseException as error:
+        _broke(fresh, check, error)
+        raise
+
+
+def _broke(fresh: list[Observer], check: Check, error: BaseException) -> None:
+    for observer in reversed(fresh):
+        observer.broke(check, error)
+
+
+def observed_event(guard: Guard, event: dict[str, Any], decide: Callable[[], Decision]) -> Decision:
+    """The decision on an event as data; see `Guard.decide`."""
+    who = (session_of(event).get("id") or "", event.get("principal") or {}, event.get("agent") or {})
+    kind = event["type"]
+    known: dict[str, Any] = {"call_id": event.get("call_id"), "reservation": event.get("reservation") or ""}
+    if kind == "outcome":
+        check = Check(guard, who, "outcome", event.get("tool"), event.get("args"), None, **known)
+        decision = decide()
+        _tell(check, str(event.get("outcome")), decision)
+        return decision
+    payload: Any = event
+    if kind == "usage":
+        from guardrails.reporting import usage_of
+
+        payload = usage_of(event)
+    elif kind in ("input", "output"):
+        payload = event["text"]
+    elif kind in ("call", "result"):
+        payload = event["args" if kind == "call" else "result"]
+    return observed(Check(guard, who, kind, event.get("tool"), event.get("args"), payload, **known), decide)
+
+
+def _tell(check: Check, what: str, decision: Decision | None) -> None:
+    """What became of a call, for everyone who does not hear of it from further out."""
+    active = _ACTIVE.get()
+    for observer in check.guard.observers:
+        if observer not in active:
+            observer.became(check, what, decision)
+
+
+class Observing(Session):
+    """The checks of a session, with its guard's observers around them."""
+
+    def _check(self, point: str, tool: Any, args: Any, payload: Any, **known: Any) -> Check:
+        who = (self.id, self._principal, self._agent)
+        return Check(self.guard, who, point, tool, args, payload, **known)
+
+    def check_call(
+        self,
+        tool: str,
+        args: Any,
+        *,
+        call_id: str | None = None,
+        **settings: Any,
+    ) -> Decision:
+        check = self._check("call", tool, args, args, call_id=call_id)
+        return observed(
+            check, lambda: super(Observing, self).check_call(tool, args, call_id=call_id, **settings)
+        )
+
+    async def acheck_call(
+        self,
+        tool: str,
+        args: Any,
+        *,
+        call_id: str | None = None,
+        **settings: Any,
+    ) -> Decision:
+        check = self._check("call", tool, args, args, call_id=call_id)
+        return await observed_later(
+            check, lambda: super(Observing, self).acheck_call(tool, args, call_id=call_id, **settings)
+        )
+
+    def check_result(
+        self,
+        tool: str,
+        result: Any,
+        *,
+        args: Any = None,
+        call_id: str | None = None,
+        reservation: str = "",
+        **settings: Any,
+    ) -> Decision:
+        known: dict[str, Any] = {"call_id": call_id, "reservation": reservation}
+        check = self._check("result", tool, args, result, **known)
+        return observed(
+            check, lambda: super(Observing, self).check_result(tool, result, args=args, **known, **settings)
+        )
+
+    async def acheck_result(
+        self,
+        tool: str,
+        result: Any,
+        *,
+        args: Any = None,
+        call_id: str | None = None,
+        reservation: str = "",
+        **settings: Any,
+    ) -> Decision:
+        known: dict[str, Any] = {"call_id": call_id, "reservation": reservation}
+        check = self._check("result", tool, args, result, **known)
+        return await observed_later(
+            check, lambda: super(Observing, self).acheck_result(tool, result, args=args, **known, **settings)
+        )
+
+    def check_input(self, text: str, **settings: Any) -> Decision:
+        check = self._check("input", None, {}, text)
+        return observed(check, lambda: super(Observing, self).check_input(text, **settings))
+
+    async def acheck_input(self, text: str, **settings: Any) -> Decision:
+        check = self._check("input", None, {}, text)
+        return await observed_later(check, lambda: super(Observing, self).acheck_input(text, **settings))
+
+    def check_output(self, text: str, **settings: Any) -> Decision:
+        check = self._check("output", None, {}, text)
+        return observed(check, lambda: super(Observing, self).check_output(text, **settings))
+
+    async def acheck_output(self, text: str, **settings: Any) -> Decision:
+        check = self._check("output", None, {}, text)
+        return await observed_later(check, lambda: super(Observing, self).acheck_output(text, **settings))
+
+    def report(self, usage: Usage) -> Decision:
+        check = self._check("usage", usage.tool, {}, usage)
+        return observed(check, lambda: super(Observing, self).report(usage))
+
+    def reserve(self, usage: Usage, *, hold: float | None = None) -> Decision:
+        check = self._check("reserve", usage.tool, {}, usage)
+        return observed(check, lambda: super(Observing, self).reserve(usage, hold=hold))
+
+    # --- what became of calls ------------------------------------------------------------------
+
+    def settle(self, decision: Decision, usage: Usage | None = None) -> bool:
+        check = self._check("outcome", None, {}, usage, reservation=decision.reservation)
+        return bool(
+            self._became(check, "settled", decision, lambda: super(Observing, self).settle(decision, usage))
+        )
+
+    def failed(
+        self, tool: str, args: Any, *, decision: Decision | None = None, call_id: str | None = None
+    ) -> None:
+        held = decision.reservation if decision is not None else ""
+        check = self._check("outcome", tool, args, None, call_id=call_id, reservation=held)
+        told: dict[str, Any] = {"decision": decision, "call_id": call_id}
+        self._became(check, "failed", decision, lambda: super(Observing, self).failed(tool, args, **told))
+
+    def release(self, decision: Decision) -> bool:
+        check = self._check("outcome", None, {}, None, reservation=decision.reservation)
+        return bool(
+            self._became(check, "released", decision, lambda: super(Observing, self).release(decision))
+        )
+
+    def _became(self, check: Check, what: str, decision: Decision | None, work: Callable[[], Any]) -> Any:
+        active = _ACTIVE.get()
+        token = _ACTIVE.set((*active, *self.guard.observers))
+        try:
+            done = work()
+        finally:
+            _ACTIVE.reset(token)
+        _tell(check, what, decision)
+        return done
+
+    # --- others that come of it ----------------------------------------------------------------
+
+    def delegate(
+        self,
+        *,
+        agent: Mapping[str, Any] | None = None,
+        tools: Iterable[str] | None = None,
+        guard: Guard | None = None,
+        id: str | None = None,
+    ) -> Session:
+        return delegated(self, agent=agent, tools=tools, guard=guard, id=id, kind=ObservedDelegate)
+
+    def enforce(self, function: Callable[..., Any], *, tool: str | None = None) -> Callable[..., Any]:
+        name = tool or function.__name__
+        for observer in reversed(self.guard.observers):
+            function = observer.around(self, name, function)
+        return super().enforce(function, tool=name)
+
+
+class ObservedSession(Observing):
+    """A session of a guard with observers."""
+
+
+class ObservedDelegate(Observing, Delegate):
+    """The session of a sub-agent, below one with observers."""

@@ -1,0 +1,1 @@
+"""Telemetry: what a guard does, as numbers, spans and alarms."""
