@@ -121,7 +121,7 @@ class _Call:
     def failed(self) -> None:
         """Without the store the charge stays, which is the strict side; the tool's own error goes on."""
         self.measured()
-        if any(guard.is_stateful for guard in self.session.guards):
+        if any(guard.is_stateful or guard.observers for guard in self.session.guards):
             with suppress(Unavailable):
                 self.session.failed(self.tool, self.args, decision=self.decision, call_id=self.id)
 

@@ -162,10 +162,15 @@ class Guard:
         now = self.clock.now()
         until = None if seconds is None else now + int(seconds * 1_000_000)
         self.state.halt(scope, by, why, now=now, until=until)
+        for observer in self.observers:
+            observer.switched(self, {"halt": scope, "by": by, "why": why, "seconds": seconds})
 
     def resume(self, scope: str = "all") -> bool:
         """Lift a halt; False: there was none of that scope."""
-        return self.state.resume(scope)
+        lifted = self.state.resume(scope)
+        for observer in self.observers:
+            observer.switched(self, {"resume": scope, "lifted": lifted})
+        return lifted
 
     def limits(
         self, *, session: str | None = None, principal: str | None = None
@@ -199,9 +204,9 @@ class Guard:
         """A session of an agent that works for `principal`. `tools` are the live tool definitions: one that
         is not what the policy's tool file pinned is denied."""
         if self.observers:
-            from guardrails.observing import ObservedSession
+            from guardrails.observing import opened
 
-            return ObservedSession(self, principal=principal, agent=agent, id=id, tools=tools)
+            return opened(self, principal=principal, agent=agent, id=id, tools=tools)
         from guardrails.session import Session
 
         return Session(self, principal=principal, agent=agent, id=id, tools=tools)

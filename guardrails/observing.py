@@ -24,18 +24,22 @@ if TYPE_CHECKING:
 
     from guardrails.guard import Guard
     from guardrails.model import Decision
+    from guardrails.streaming import OutputStream
     from guardrails.runtime.usage import Usage
 
 
 class Check:
     """One event on its way to a decision: who asked what.
 
-    `payload` is what is judged: the arguments of a call, a result, a text, or a report of usage. `notes` is for
+    `payload` is what is judged: the arguments of a call, a result, a text, or a report of usage. `halted` says
+    that the session was stopped before, so that the policy is not asked. `streamed` is `begin` or `end` of an
+    output that leaves in pieces; at its end `payload` is what did leave, as it did. `notes` is for
     observers to keep something between the beginning and the end of a check, under their own object.
     """
 
     __slots__ = (
-        "agent", "args", "call_id", "guard", "notes", "payload", "point", "principal", "reservation", "session", "tool",
+        "agent", "args", "call_id", "guard", "halted", "notes", "payload", "point", "principal", "reservation",
+        "session", "streamed", "tool",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +62,8 @@ class Check:
         self.payload = payload
         self.call_id = call_id
         self.reservation = reservation
+        self.halted = False
+        self.streamed = ""
         self.notes: dict[Observer, Any] = {}
 
 
@@ -67,6 +73,8 @@ class Observer:
     `ended_later` is for checks that are awaited. `became` tells what became of a call: settled, failed or
     released; `check` then holds its tool, arguments and ids as far as they were told, and the decision on it.
     """
+
+    def opened(self, session: Session) -> None: ...
 
     def begun(self, check: Check) -> None: ...
 
@@ -81,6 +89,9 @@ class Observer:
         """The check ended with an exception, and without a decision."""
 
     def became(self, check: Check, what: str, decision: Decision | None) -> None: ...
+
+    def switched(self, guard: Guard, facts: Mapping[str, Any]) -> None:
+        """Somebody halted or resumed: `{"halt" | "resume": scope, ...}`."""
 
     def around(self, session: Session, tool: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """A tool's function that is about to be enforced, or one around it with the same signature."""
@@ -178,7 +189,9 @@ class Observing(Session):
 
     def _check(self, point: str, tool: Any, args: Any, payload: Any, **known: Any) -> Check:
         who = (self.id, self._principal, self._agent)
-        return Check(self.guard, who, point, tool, args, payload, **known)
+        check = Check(self.guard, who, point, tool, args, payload, **known)
+        check.halted = self.halted is not None
+        return check
 
     def check_call(
         self,
@@ -276,7 +289,9 @@ class Observing(Session):
         held = decision.reservation if decision is not None else ""
         check = self._check("outcome", tool, args, None, call_id=call_id, reservation=held)
         told: dict[str, Any] = {"decision": decision, "call_id": call_id}
-        self._became(check, "failed", decision, lambda: super(Observing, self).failed(tool, args, **told))
+        keeps = any(guard.is_stateful for guard in self.guards)
+        work = (lambda: super(Observing, self).failed(tool, args, **told)) if keeps else (lambda: None)
+        self._became(check, "failed", decision, work)
 
     def release(self, decision: Decision) -> bool:
         check = self._check("outcome", None, {}, None, reservation=decision.reservation)
@@ -304,7 +319,15 @@ class Observing(Session):
         guard: Guard | None = None,
         id: str | None = None,
     ) -> Session:
-        return delegated(self, agent=agent, tools=tools, guard=guard, id=id, kind=ObservedDelegate)
+        child = delegated(self, agent=agent, tools=tools, guard=guard, id=id, kind=ObservedDelegate)
+        for observer in self.guard.observers:
+            observer.opened(child)
+        return child
+
+    def stream_output(self) -> OutputStream:
+        from guardrails.observed_streams import ObservedStream
+
+        return ObservedStream(self)
 
     def enforce(self, function: Callable[..., Any], *, tool: str | None = None) -> Callable[..., Any]:
         name = tool or function.__name__
@@ -319,3 +342,11 @@ class ObservedSession(Observing):
 
 class ObservedDelegate(Observing, Delegate):
     """The session of a sub-agent, below one with observers."""
+
+
+def opened(guard: Guard, **more: Any) -> ObservedSession:
+    """A session of a guard with observers, who are told of it."""
+    session = ObservedSession(guard, **more)
+    for observer in guard.observers:
+        observer.opened(session)
+    return session

@@ -1,0 +1,122 @@
+"""The chain: every record vouches for the one before it, by a key that a forger does not have.
+
+    chain(n) = BLAKE2b-256(key, chain(n-1) || record n without its chain)
+
+Takes bodies of records, gives lines. The chain of a record is looked at with the chain that is written in the
+line before, not with the one that should be there: so a record can be judged by its neighbour alone, and what
+is wrong can be told apart (see `guardrails.audit.damage`).
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from guardrails.audit.merkle import Tree
+from guardrails.audit.record import VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+FIRST = b"0" * 64
+"""What stands for the chain before the first record."""
+
+OPENING = b',"chain":"'
+CLOSING = b'"}'
+TAIL = len(OPENING) + 64 + len(CLOSING)
+"""Bytes at the end of a line (without its line feed) that hold the chain."""
+
+
+def linked(key: bytes, before: bytes, body: bytes) -> bytes:
+    """The chain of a record: `before` is that of the record before, `body` the line up to its own chain."""
+    return blake2b(before + body, key=key, digest_size=32).hexdigest().encode()
+
+
+def chain_of(line: bytes) -> bytes:
+    """The chain that is written in a line; empty where none is."""
+    tail = line[-TAIL:]
+    if len(line) <= TAIL or not tail.startswith(OPENING) or not tail.endswith(CLOSING):
+        return b""
+    return tail[len(OPENING) : -len(CLOSING)]
+
+
+def is_linked(key: bytes, before: bytes, line: bytes) -> bool:
+    """Whether a line follows a record of which the chain is `before`."""
+    found = chain_of(line)
+    return bool(found) and linked(key, before, line[:-TAIL]) == found
+
+
+def seq_of(line: bytes) -> int:
+    """The place that a line claims; -1 for a line that is no record."""
+    start = b'{"v":%d,"seq":' % VERSION
+    if not line.startswith(start):
+        return -1
+    digits = line[len(start) : len(start) + 20].partition(b",")[0]
+    return int(digits) if digits.isdigit() and digits == b"%d" % int(digits) else -1
+
+
+class Head:
+    """The end of a log: how many records it has, the chain of the last one, the tree over all of them, and how
+    many it had at its last checkpoint. Values are replaced, never changed."""
+
+    __slots__ = ("chain", "checked", "peaks", "size")
+
+    def __init__(
+        self, size: int = 0, chain: bytes = FIRST, peaks: Sequence[bytes] = (), checked: int = 0
+    ) -> None:
+        self.size = size
+        self.chain = chain
+        self.peaks = tuple(peaks)
+        self.checked = checked
+
+    def tree(self) -> Tree:
+        return Tree(self.size, self.peaks)
+
+
+class Growing:
+    """A head to which records are added; `lines` are those that were."""
+
+    __slots__ = ("_key", "_tree", "chain", "checked", "lines")
+
+    def __init__(self, key: bytes, head: Head) -> None:
+        self._key = key
+        self._tree = head.tree()
+        self.chain = head.chain
+        self.checked = head.checked
+        self.lines: list[bytes] = []
+
+    @property
+    def size(self) -> int:
+        return self._tree.size
+
+    def root(self) -> bytes:
+        return self._tree.root()
+
+    def peaks(self) -> tuple[bytes, ...]:
+        return tuple(self._tree.peaks)
+
+    def add(self, body: bytes) -> None:
+        """Add a record; `body` is all of it but its place and its chain (see `record.body_of`)."""
+        whole = b'{"v":%d,"seq":%d,%s' % (VERSION, self._tree.size, body)
+        chain = linked(self._key, self.chain, whole)
+        line = b"%s%s%s%s" % (whole, OPENING, chain, CLOSING)
+        self._tree.add(line)
+        self.chain = chain
+        self.lines.append(line + b"\n")
+
+    def absorb(self, line: bytes) -> bool:
+        """Take over a line (without its line feed) that somebody else wrote; False when it does not follow."""
+        if seq_of(line) != self._tree.size or not is_linked(self._key, self.chain, line):
+            return False
+        self._tree.add(line)
+        self.chain = chain_of(line)
+        if is_checkpoint(line):
+            self.checked = self._tree.size
+        return True
+
+    def head(self) -> Head:
+        return Head(self._tree.size, self.chain, self._tree.peaks, self.checked)
+
+
+def is_checkpoint(line: bytes) -> bool:
+    return b'"kind":"checkpoint"' in line[:160] or b'"kind":"log"' in line[:160]
