@@ -9,11 +9,15 @@
      "obligations": [{"statement", "kind", "details"}],
      "approvals": [{"statement", "reviewers", "quorum", "within", "otherwise"}],
      "denial": null or {"kind", "message", "counterfactual", "retry_after"},
-     "shadow": as `applied`, "reservation": null or "..."}
+     "shadow": as `applied`, "reservation": null or "...", "labels": ["untrusted"],
+     "origins": [{"what", "test", "answer", "span", "parts": [{"text", "weak", "sources": [{"event", "point",
+                  "tool", "path", "labels", "words", "exact"}]}]}]}
 
 Every key is always there. `payload` replaces the event's own arguments, result or text where `transforms`
 is not empty; `within` and `retry_after` are seconds; a span is null where no text of the policy is meant.
 `reservation` names what limits and budgets hold for the call, for the event that reports what became of it.
+`labels` are those that statements gave to what comes in, `origins` the questions about where a value came from,
+with the events and words that the answers rest on (`answer` is null where it could not be known).
 """
 
 from __future__ import annotations
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.model import Applied, Approval, Decision, Denial, Failure, Obligation, Place, Transform
+    from guardrails.provenance.index import Source
+    from guardrails.runtime.provenance import Finding
 
 
 def decision_as_json(decision: Decision) -> dict[str, Any]:
@@ -40,6 +46,8 @@ def decision_as_json(decision: Decision) -> dict[str, Any]:
         "denial": _denial(decision.denial) if decision.denial else None,
         "shadow": [_applied(each) for each in decision.shadow],
         "reservation": decision.reservation or None,
+        "labels": list(decision.labels),
+        "origins": [_finding(each) for each in decision.origins],
     }
 
 
@@ -93,6 +101,31 @@ def _approval(approval: Approval) -> dict[str, Any]:
         "quorum": approval.quorum,
         "within": approval.within,
         "otherwise": list(approval.otherwise),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "what": finding.what or None,
+        "test": finding.test,
+        "answer": finding.answer,
+        "span": _span(finding.place),
+        "parts": [
+            {"text": part.text, "weak": part.weak, "sources": [_source(each) for each in part.sources]}
+            for part in finding.parts
+        ],
+    }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    return {
+        "event": source.event,
+        "point": source.point,
+        "tool": source.tool,
+        "path": source.path,
+        "labels": sorted(source.labels),
+        "words": source.words,
+        "exact": source.exact,
     }
 
 

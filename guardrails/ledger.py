@@ -40,7 +40,7 @@ class Ledger:
         self.subject = subject
         if before is not None:
             subject.trace, subject.started = before.subject.trace, before.subject.started
-            subject.vault = before.subject.vault
+            subject.vault, subject.provenance = before.subject.vault, before.subject.provenance
         self.accounts = Accounts(guard.engine, subject, session, self.state)
         self.scopes = _scopes(subject, session)
         self._estimates: dict[str, list[Demand]] = before._estimates if before else {}
@@ -52,8 +52,8 @@ class Ledger:
         """This is an event of no session: what counts by session, or asks its past, cannot be known (law L2)."""
         accounts = self.accounts
         accounts.session, accounts.tokens = "", None
-        accounts.uses_trace = accounts.uses_age = False
-        self.subject.trace = self.subject.started = self.subject.vault = None
+        accounts.uses_trace = accounts.uses_age = accounts.uses_origin = False
+        self.subject.trace = self.subject.started = self.subject.vault = self.subject.provenance = None
 
     # --- decisions -----------------------------------------------------------------------------
 
@@ -136,11 +136,13 @@ class Ledger:
         self._ran(tool, args, call_id, reservation, now)
         note = self._result_note(tool, args, result, now, call_id)
         if note is not None:
+            from guardrails.runtime.notes import marked
             from guardrails.stores.sessions import Note
 
-            self._quietly("remember", Note(self.session, note, KEEP), now=now)
+            self._quietly("remember", Note(self.session, marked(note, [], held=True), KEEP), now=now)
 
-    def text(self, point: str, text: str) -> Decision:
+    def text(self, point: str, text: str, by: str | None = None) -> Decision:
+        """The decision on a text; `by` is `agent` for an input that another agent wrote."""
         now = self.clock.now()
         stopped = self._stopped(now, None)
         if stopped is not None:
@@ -149,7 +151,7 @@ class Ledger:
         if self.accounts.uses_trace and text.__class__ is str:
             from guardrails.runtime.trace import text_note
 
-            note = text_note(point, text, now)
+            note = text_note(point, text, now, by)
         return self._driven(self.accounts.decide(Event(point, None, {}, text, now, note=note)))
 
     def _driven(self, steps: Steps) -> Decision:

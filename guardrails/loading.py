@@ -20,6 +20,7 @@ from guardrails.language.checked import Ask, Checked, Fallback
 from guardrails.language.checker import Surroundings, Unit, check
 from guardrails.language.compiler import UNIT_POINTS, Compiler
 from guardrails.language.emission import describe
+from guardrails.language.labels import texts_of
 from guardrails.language.parser import parse
 from guardrails.language.schema import Tool, read_tools
 from guardrails.runtime.host import HostFunction
@@ -255,6 +256,9 @@ def program_of(checked: Checked, sources: Sources, digest: str) -> Program:
         "stateful": stateful,
         "uses_trace": uses_trace,
         "uses_age": uses_age,
+        "uses_origin": "origin" in checked.features,
+        "labels": frozenset(checked.namespace.labels),
+        "constants": tuple(sorted(set(texts_of(checked)))) if "origin" in checked.features else (),
         "uses_tokens": uses_tokens,
         "reveals": checked.reveals,
     }
@@ -279,7 +283,7 @@ def _default_effect(default: Fallback) -> tuple[object, ...]:
     place = (span.file, span.line, span.column, span.end_line, span.end_column)
     return (
         default.policy, None, "default", default.because, place, default.verdict.outcome.value,
-        default.verdict.grants, False, _people(ask) if ask else None, None, None, False, (), (),
+        default.verdict.grants, False, _people(ask) if ask else None, None, None, False, (), (), None,
     )  # fmt: skip
 
 

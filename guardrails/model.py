@@ -213,14 +213,15 @@ class Decision(Value):
     `payload` is what goes on instead of the event's own arguments, result or text when `transforms` is not
     empty, else None. `shadow` lists what statements in shadow would have done. `policy` is the digest of
     the policy that decided. `reservation` names what limits and budgets hold for the call until it is
-    settled; empty where nothing is held.
+    settled; empty where nothing is held. `labels` are those that statements gave to what comes in, and
+    `origins` what was found of where values came from (see `runtime.provenance.Finding`).
     """
 
     __slots__ = (
-        "_denial", "applied", "approvals", "errors", "obligations", "outcome", "payload", "policy",
-        "reservation", "shadow", "transforms",
+        "_denial", "applied", "approvals", "errors", "id", "labels", "obligations", "origins", "outcome",
+        "payload", "policy", "reservation", "shadow", "transforms",
     )  # fmt: skip
-    _hidden = ("_denial", "reservation")
+    _hidden = ("_denial", "id", "origins", "reservation")
 
     def __init__(
         self,
@@ -246,6 +247,9 @@ class Decision(Value):
         self.payload = payload
         self._denial: Any = denial
         self.reservation = ""
+        self.labels: tuple[str, ...] = ()
+        self.origins: tuple[Any, ...] = ()
+        self.id = ""
 
     def about(self, denial: Inquiry) -> Decision:
         """The same decision on another event: `(engine, unit, event)`, from which the engine explains it
@@ -262,6 +266,9 @@ class Decision(Value):
         fresh.payload = self.payload
         fresh._denial = denial
         fresh.reservation = ""
+        fresh.labels = self.labels
+        fresh.origins = self.origins
+        fresh.id = self.id
         return fresh
 
     def holding(self, reservation: str, owed: tuple[Obligation, ...] = ()) -> Decision:
@@ -272,12 +279,29 @@ class Decision(Value):
             fresh.obligations = (*self.obligations, *owed)
         return fresh
 
+    def resting_on(self, origins: tuple[Any, ...]) -> Decision:
+        """The same decision, with what was found of where values came from."""
+        if not origins:
+            return self
+        fresh = self.about(self._denial)
+        fresh.reservation = self.reservation
+        fresh.origins = origins
+        return fresh
+
     def replacing(self, payload: Any, transform: Transform) -> Decision:
         """The same decision with another payload, because of one more change."""
         fresh = self.about(self._denial)
         fresh.reservation = self.reservation
         fresh.payload = payload
         fresh.transforms = (*self.transforms, transform)
+        return fresh
+
+    def known_as(self, id: str) -> Decision:
+        """The same decision under an id of its own, by which the audit log and telemetry know it."""
+        fresh = _NEW(Decision)
+        for name in Decision.__slots__:
+            setattr(fresh, name, getattr(self, name))
+        fresh.id = id
         return fresh
 
     @property

@@ -55,7 +55,7 @@ def _result(session: Session, event: dict[str, Any]) -> Decision:
 
 
 def _input(session: Session, event: dict[str, Any]) -> Decision:
-    return session.check_input(event["text"])
+    return session.check_input(event["text"], by=event.get("by", "user"))
 
 
 def _output(session: Session, event: dict[str, Any]) -> Decision:

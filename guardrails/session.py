@@ -9,7 +9,7 @@ What a policy counts or remembers is in the ledger; a policy that does neither h
 
 from __future__ import annotations
 
-from guardrails.errors import ApprovalRequired, Denied, Halted
+from guardrails.errors import ApprovalRequired, Denied, EvaluationError, Halted
 from guardrails.model import Applied, Decision, Denial, Outcome, Place
 
 TYPE_CHECKING = False
@@ -151,9 +151,10 @@ class Session:
             decision = self._ledger.result(tool, args, result, call_id=call_id, reservation=reservation)
         return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
 
-    def check_input(self, text: str) -> Decision:
-        """The decision on a text that goes into the model."""
-        return self._text("input", text)
+    def check_input(self, text: str, *, by: str = "user") -> Decision:
+        """The decision on a text that goes into the model. `by` says who wrote it: the `user`, whose words
+        vouch for the values in them, or another `agent`, whose words do not."""
+        return self._text("input", text, author_of(by))
 
     def check_output(self, text: str) -> Decision:
         """The decision on a text that leaves for a person or another system."""
@@ -172,14 +173,14 @@ class Session:
 
         return ArgumentStream(self, tool)
 
-    def _text(self, point: str, text: str) -> Decision:
+    def _text(self, point: str, text: str, by: str | None = None) -> Decision:
         refused = self._before()
         if refused is not None:
             return refused
         if self._ledger is None:
             decision = self._engine.text(point, text, self._subject, self.guard.now())
         else:
-            decision = self._ledger.text(point, text)
+            decision = self._ledger.text(point, text, by)
         return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
 
     def _before(self, tool: str | None = None, digest: str | None = None) -> Decision | None:
@@ -234,8 +235,8 @@ class Session:
             lambda: self.check_result(tool, result, args=args, call_id=call_id, reservation=reservation)
         )
 
-    async def acheck_input(self, text: str) -> Decision:
-        return await self._apart(lambda: self.check_input(text))
+    async def acheck_input(self, text: str, *, by: str = "user") -> Decision:
+        return await self._apart(lambda: self.check_input(text, by=by))
 
     async def acheck_output(self, text: str) -> Decision:
         return await self._apart(lambda: self.check_output(text))
@@ -311,6 +312,13 @@ def refuse(decision: Decision) -> None:
         raise Halted(decision)
     if decision.outcome is Outcome.DENY:
         raise Denied(decision)
+
+
+def author_of(by: str) -> str | None:
+    """Who wrote an input, as the session's past keeps it; None for the user."""
+    if by not in ("user", "agent"):
+        raise EvaluationError("`by` is `user` or `agent`: who wrote the input")
+    return None if by == "user" else by
 
 
 def _new_id() -> str:

@@ -16,7 +16,7 @@ from reference import decide
 from guardrails import Guard, PolicyError, exact, functions, loading
 from guardrails.canonical import text as canonical
 from guardrails.language import literals, scanner, schema
-from guardrails.language.builtins import FEATURES, FUNCTIONS, SPECIAL
+from guardrails.language.builtins import FUNCTIONS, SPECIAL
 from guardrails.language.parser import parse
 from guardrails.patterns import syntax as patterns
 from guardrails.runtime import engine, operations
@@ -144,7 +144,7 @@ def test_the_tables_of_the_reference_are_those_of_the_engine() -> None:
     assert page == with_tables(page), "run `python tests/docs/tables.py`"
 
 
-@pytest.mark.parametrize("name", sorted((FUNCTIONS.keys() | SPECIAL.keys()) - FEATURES.keys()))
+@pytest.mark.parametrize("name", sorted(FUNCTIONS.keys() | SPECIAL.keys()))
 def test_every_function_has_an_example(name: str) -> None:
     examples = [block.text for block in blocks_of(REFERENCE) if block.kind in ("guard", "guard-values")]
     assert any(re.search(rf"(?<![\w.]){re.escape(name)}\(", text) for text in examples)

@@ -1,7 +1,7 @@
 """The functions and properties of the language: one table for the checker, the compiler and the docs.
 
-A signature says what a function takes, gives and does. `FEATURES` names those whose engine part is not
-there yet; `SPECIAL` those whose result depends on their arguments' types and is worked out by the checker.
+A signature says what a function takes, gives and does. `SPECIAL` names those whose result depends on their
+arguments' types and is worked out by the checker.
 """
 
 from __future__ import annotations
@@ -117,11 +117,6 @@ origin(value: any) -> labels | where in this session a value came from
 """
 
 IMPURE = frozenset({"real_path"})
-
-FEATURES = {
-    "origin": "provenance",
-}
-"""Functions whose engine part may be missing, and what that part is called."""
 
 SPECIAL = {
     "count": "count(xs) | how many elements a collection has",

@@ -6,8 +6,9 @@ from guardrails.diagnostics import Span, did_you_mean
 from guardrails.functions import FUNCTIONS as FUNCTION_VALUES
 from guardrails.language import content, core, syntax
 from guardrails.language import types as t
-from guardrails.language.builtins import FEATURES, FUNCTIONS, SPECIAL, Signature
+from guardrails.language.builtins import FUNCTIONS, SPECIAL, Signature
 from guardrails.language.expressions import FAULTY, Typer, described, narrow
+from guardrails.language.labels import alone
 from guardrails.language.scope import Scope
 
 
@@ -80,10 +81,8 @@ def type_of(typer: Typer, node: syntax.TypeExpr, declared: object) -> t.Type:
 
 
 def _builtin(typer: Typer, node: syntax.Call, signature: Signature, scope: Scope) -> core.Core:
-    if signature.name in FEATURES:
-        for argument in node.arguments:
-            typer.lower(argument, scope)
-        return core.NotYet(node.span, signature.result, FEATURES[signature.name])
+    if signature.name == "origin":
+        return alone(typer, node, scope)
     arguments = _arguments(typer, node, signature, scope)
     if any(argument.type == FAULTY for argument in arguments):
         return core.Const(node.span, FAULTY, None)

@@ -118,6 +118,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """`label`: what comes in has these labels; only at `paths` below it (none: all of it), and only in the
+    `rows` for which the condition holds."""
+
+    labels: tuple[str, ...]
+    paths: tuple[tuple[str, ...], ...] = ()
+    rows: core.Core | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Excess:
     """deny where `test` holds: something of the session is over what a limit lets it be."""
 
@@ -166,7 +176,7 @@ class Fuse:
     keys: tuple[core.Core, ...]
 
 
-Meaning: TypeAlias = Verdict | Requirement | Steps | Duty | Change | Excess | Meter | Fuse
+Meaning: TypeAlias = Verdict | Requirement | Steps | Duty | Change | Mark | Excess | Meter | Fuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,4 +217,5 @@ class Checked:
     forms: dict[tuple[int, str | None], Lowered] = field(default_factory=dict, compare=False, repr=False)
     """What each rule means for each tool it was checked for, by its index and the tool's name."""
     features: set[str] = field(default_factory=set, compare=False, repr=False)
-    """What the policy needs to know beside the event: `trace` (the session's past) and `age` (when it began)."""
+    """What the policy needs to know beside the event: `trace` (the session's past), `age` (when it began)
+    and `origin` (where values came from)."""

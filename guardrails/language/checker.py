@@ -21,6 +21,7 @@ from guardrails.language.checked import (
     Fallback,
     Fuse,
     Lowered,
+    Mark,
     Meter,
     Requirement,
     Rule,
@@ -28,6 +29,7 @@ from guardrails.language.checked import (
 )
 from guardrails.language.declarations import Item, declare
 from guardrails.language.expressions import FAULTY, Typer, known_tool
+from guardrails.language.labels import flow_block
 from guardrails.language.meter_data import counter_names
 from guardrails.language.schema import Tool, type_of_schema
 from guardrails.language.scope import Namespace, Scope, roots_of
@@ -38,8 +40,6 @@ from guardrails.patterns import compile_wildcard
 NO_ARGS = t.ANY
 
 _NOT_YET_ITEMS: dict[type, str] = {
-    syntax.Flow: "`flow`",
-    syntax.LabelOrder: "`type label`",
     syntax.Audit: "`audit`",
 }
 
@@ -114,6 +114,8 @@ def _rules(units: Sequence[Unit]) -> Iterator[Rule]:
 
 def _as_block(item: syntax.Item) -> syntax.Block | None:
     """A block; a breaker of its own is one of calls with a single statement, labelled with its name."""
+    if isinstance(item, syntax.Flow):
+        return flow_block(item)
     if not isinstance(item, syntax.BreakerItem):
         return item if isinstance(item, syntax.Block) else None
     statement = syntax.Statement(item.span, item.name, False, item.breaker, None, None, None)
@@ -268,10 +270,10 @@ class Lowering:
             self.checked.features.add("tokens")
         for part in parts_of(lowered):
             for node in core.walk(part):
-                if isinstance(node, core.NotYet):
-                    not_available(self.typer, node.feature, node.span)
-                elif isinstance(node, core.SessionFact) and node.kind == "elapsed":
+                if isinstance(node, core.SessionFact) and node.kind == "elapsed":
                     self.checked.features.add("age")
+                elif isinstance(node, core.Origin):
+                    self.checked.features.update(("origin", "trace"))
             if uses_trace(part):
                 self.checked.features.add("trace")
 
@@ -327,7 +329,7 @@ def parts_of(lowered: Lowered) -> Iterator[core.Core]:
     elif isinstance(meaning, Steps):
         yield meaning.value
         yield from (row.bound for row in meaning.rows if row.bound is not None)
-    elif isinstance(meaning, Change) and meaning.rows is not None:
+    elif isinstance(meaning, Change | Mark) and meaning.rows is not None:
         yield meaning.rows
     elif isinstance(meaning, Excess):
         yield meaning.test

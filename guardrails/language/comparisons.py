@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from guardrails.diagnostics import did_you_mean
-from guardrails.language import core, syntax
+from guardrails.language import core, labels, syntax
 from guardrails.language import types as t
 from guardrails.language.expressions import (
     FAULTY,
@@ -29,8 +29,8 @@ FLOAT_DIGITS = 15
 
 
 def lower_comparison(typer: Typer, node: syntax.Comparison, scope: Scope) -> core.Core:
-    if node.op in {"is", "has"}:
-        return _labels(typer, node, scope)
+    if node.op in {"is", "has"} or labels.is_origin(node.left) or labels.is_context(node.left):
+        return labels.lower_test(typer, node, scope)
     left, right = typer.lower(node.left, scope), typer.lower(node.right, scope)
     if FAULTY in (left.type, right.type):
         return core.Const(node.span, FAULTY, None)
@@ -40,20 +40,6 @@ def lower_comparison(typer: Typer, node: syntax.Comparison, scope: Scope) -> cor
     if node.negated and found.type != FAULTY:
         return core.Negation(node.span, t.BOOL, found)
     return found
-
-
-def _labels(typer: Typer, node: syntax.Comparison, scope: Scope) -> core.Core:
-    """`origin(x) is untrusted`, `context has untrusted`."""
-    if not (isinstance(node.left, syntax.Name) and node.left.id == "context"):
-        value = typer.lower(node.left, scope)
-        if value.type not in (FAULTY, t.Labels()):
-            return typer.report(
-                "wrong-type", f"{described(value)}, but `{node.op}` needs labels on its left", node.left.span,
-                "to compare values write `==`",
-            )  # fmt: skip
-    if not isinstance(node.right, syntax.Name | syntax.SetLiteral):
-        return typer.report("wrong-type", "a label is expected here", node.right.span)
-    return core.NotYet(node.span, t.BOOL, "provenance")
 
 
 # --- == != < <= > >= ---------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from guardrails.language.checked import (
     Excess,
     Fuse,
     Lowered,
+    Mark,
     Meaning,
     Meter,
     Requirement,
@@ -150,7 +151,7 @@ class UnitBuilder:
         for lowered in rules:
             first = len(self.effects)
             self._declare(lowered)
-            if lowered.condition is None and isinstance(lowered.meaning, Verdict | Duty | Change):
+            if lowered.condition is None and isinstance(lowered.meaning, Verdict | Duty | Change | Mark):
                 always |= 1 << first
                 continue
             body += self._statements(emission, lowered, first)
@@ -165,7 +166,7 @@ class UnitBuilder:
         ]
         self._add(file, "check", ["args", "s", "payload", "now", "tool"], whole)
         for lowered in rules:
-            if isinstance(lowered.meaning, Change) and lowered.meaning.rows is not None:
+            if isinstance(lowered.meaning, Change | Mark) and lowered.meaning.rows is not None:
                 self._row_function(file, lowered)
 
     def _add(self, file: str, name: str, parameters: list[str], body: list[ast.stmt]) -> None:
@@ -173,8 +174,8 @@ class UnitBuilder:
         self.codes.append((name, marshal.dumps(code)))
 
     def _row_function(self, file: str, lowered: Lowered) -> None:
-        """The condition of `only rows`, as a function of one row."""
-        assert isinstance(lowered.meaning, Change)
+        """The condition of `only rows` or `label ... where`, as a function of one row."""
+        assert isinstance(lowered.meaning, Change | Mark)
         assert lowered.meaning.rows is not None
         emission = Emission((lowered.meaning.rows,), self.constants)
         value = emission.emit(lowered.meaning.rows)
@@ -282,7 +283,7 @@ class UnitBuilder:
 
 def _shared_parts(lowered: Lowered) -> Iterator[core.Core]:
     """The expressions that stand in the unit's main function."""
-    if isinstance(lowered.meaning, Change):
+    if isinstance(lowered.meaning, Change | Mark):
         return iter(() if lowered.condition is None else (lowered.condition,))
     return parts_of(lowered)
 
@@ -332,6 +333,7 @@ def effect_of(lowered: Lowered, step: Step | None) -> tuple[object, ...]:
         ),
         tuple(_bounds(lowered)),
         watched_by(lowered),
+        _mark(rule, meaning) if isinstance(meaning, Mark) else None,
     )
 
 
@@ -346,6 +348,10 @@ def _change(rule: Rule, meaning: Change) -> tuple[object, ...]:
     return (
         meaning.kind, meaning.paths, meaning.pattern, meaning.method, meaning.argument, row, meaning.detector
     )  # fmt: skip
+
+
+def _mark(rule: Rule, meaning: Mark) -> tuple[object, ...]:
+    return (meaning.labels, meaning.paths, f"row_{rule.index}" if meaning.rows is not None else None)
 
 
 def _bounds(lowered: Lowered) -> Iterator[tuple[object, ...]]:

@@ -236,6 +236,17 @@ class Happened(Core):
 
 
 @dataclass(frozen=True, slots=True)
+class Origin(Core):
+    """A question about where `value` came from: `op` is `in`, `is` or `has`, `labels` those that answer it, and
+    `named` those that the policy wrote. Without a value it is asked of the session's context."""
+
+    op: str
+    labels: tuple[str, ...]
+    named: tuple[str, ...]
+    value: Core | None
+
+
+@dataclass(frozen=True, slots=True)
 class Detect(Core):
     """What a detector says of `value`: whether it finds something, or for injection its score. `detector` is
     plain data that says which one; see `guardrails.runtime.content`."""
@@ -251,13 +262,6 @@ class Conforms(Core):
 
     value: Core
     schema: str
-
-
-@dataclass(frozen=True, slots=True)
-class NotYet(Core):
-    """A use of an engine part that is not there: `feature` names it. It never reaches the compiler."""
-
-    feature: str
 
 
 _PARTS: dict[type, tuple[str, ...]] = {}

@@ -117,9 +117,10 @@ def declare(
             values[item.name] = item if isinstance(item, syntax.Let) else _param(typer, item, settings, types)
     _unknown_settings(typer, settings, [item.name for _, item in items if isinstance(item, syntax.Param)])
     from guardrails.language.content import declared
+    from guardrails.language.labels import declare_labels
 
     detectors = declared(typer, (item for _, item in items if isinstance(item, syntax.Detector)))
-    return Namespace(values, types, functions, tools, detectors)
+    return Namespace(values, types, functions, tools, detectors, labels=declare_labels(typer, items))
 
 
 def _is_new(typer: Typer, item: syntax.Param | syntax.Let, places: dict[str, Span]) -> bool:

@@ -564,6 +564,26 @@ def _happened(emission: Emission, node: core.Happened) -> ast.expr:
     return value if node.name in {"call", "tool", "at"} else from_data(value, node.type, node.span)
 
 
+def _origin(emission: Emission, node: core.Origin) -> ast.expr:
+    """The value is looked up as the event has it, not as its type reads it."""
+    value = ast.Constant(None) if node.value is None else _as_given(emission, node.value)
+    asked = literal((node.op, node.labels, node.named, _place_of(node)))
+    function = "context_has" if node.value is None else "originated"
+    return call(function, [_name("s"), asked, value], node.span)
+
+
+def _as_given(emission: Emission, node: core.Core) -> ast.expr:
+    if isinstance(node, core.Load | core.Field | core.Item | core.Happened):
+        return call("as_value", [emission.raw(node)], node.span)
+    return argument(emission, node)
+
+
+def _place_of(node: core.Origin) -> tuple[object, ...]:
+    span = node.span
+    what = node.value.where if isinstance(node.value, core.Load) else ""
+    return (what, span.file, span.line, span.column, span.end_line, span.end_column)
+
+
 def _detect(emission: Emission, node: core.Detect) -> ast.expr:
     detector = at(emission.constant(("plain", node.detector)), node.span)
     return call("detected", [at(_name("s"), node.span), detector, argument(emission, node.value)], node.span)
@@ -649,5 +669,6 @@ _EMITTERS: dict[type, Callable[[Emission, Any], ast.expr]] = {
     core.Detect: _detect,
     core.Conforms: _conforms,
     core.Recall: _recall,
+    core.Origin: _origin,
     core.Happened: _happened,
 }

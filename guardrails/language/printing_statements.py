@@ -177,6 +177,18 @@ def _redact(node: syntax.Redact) -> Doc:
     return ("redact ", what, where, f" with {node.method}{argument}" if node.method else "")
 
 
+def _label(node: syntax.Label) -> Doc:
+    where: Doc = (" in ", values(node.targets)) if node.targets else ""
+    rows: Doc = Indent((LINE, "where ", expression(node.where))) if node.where is not None else ""
+    return ("label ", names(node.labels), where, rows)
+
+
+def _flow(node: syntax.Flow) -> Doc:
+    head = ("flow ", joined(node.labels, ", "), " to call ", tools(node.tools))
+    only: Doc = "" if node.when is None else Indent((LINE, "only when ", expression(node.when)))
+    return (Group(head), Group(only))
+
+
 def _paths(word: str, fields: Sequence[syntax.FieldPath]) -> Doc:
     return Group((word, " ", names([path(field) for field in fields])))
 
@@ -196,7 +208,8 @@ _EFFECTS: Final[dict[type[Any], Callable[[Any], Doc]]] = {
     syntax.OnlyRows: lambda node: ("only rows where ", expression(node.where)),
     syntax.DropFields: lambda node: _paths("drop fields", node.fields),
     syntax.Schema: lambda node: f"schema {quoted(node.path)}",
-    syntax.Label: lambda node: Group(("label ", names(node.labels))),
+    syntax.Label: lambda node: Group(_label(node)),
+    syntax.Flow: _flow,
 }
 
 
@@ -250,12 +263,6 @@ def _detector(node: syntax.Detector) -> Doc:
     return Group((f"detector {node.name} = pattern {literal(node.pattern)}{checksum}", context))
 
 
-def _flow(node: syntax.Flow) -> Doc:
-    head = ("flow ", joined(node.labels, ", "), " to call ", tools(node.tools))
-    only: Doc = "" if node.when is None else Indent((LINE, "only when ", expression(node.when)))
-    return with_reason((Group(head), Group(only)), node.because)
-
-
 def _audit(node: syntax.Audit) -> Doc:
     return f"audit {node.mode}" + (f" else {node.otherwise}" if node.otherwise else "")
 
@@ -269,7 +276,7 @@ _ITEMS: Final[dict[type[Any], Callable[[Any], Doc]]] = {
     syntax.Let: let,
     syntax.Default: _default,
     syntax.Detector: _detector,
-    syntax.Flow: _flow,
+    syntax.Flow: lambda node: with_reason(_flow(node), node.because),
     syntax.Reveal: lambda node: (
         f"reveal in call {tool(node.tool)}.{path(node.field)}" if node.tool else "reveal in output"
     ),

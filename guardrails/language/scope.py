@@ -34,6 +34,8 @@ class Namespace:
     schemas: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """The texts of the JSON Schemas that statements name, by the policy file and the path as written there."""
     described: Mapping[str, Tool] = field(default_factory=dict)
+    labels: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Every label, with those that are at least as high."""
 
 
 @dataclass(frozen=True, slots=True)

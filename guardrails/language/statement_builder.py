@@ -132,7 +132,8 @@ class EffectBuilder:
 
     @staticmethod
     def label(parts: Parts) -> syntax.Label:
-        return syntax.Label(cover(parts), words_of(parts[1]))
+        _, names, _, targets, _, where = parts
+        return syntax.Label(cover(parts), words_of(names), tuple(targets or ()), where)
 
 
 def _quorum(token: Token | None) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from guardrails.diagnostics import Note
-from guardrails.language import content, core, metering, syntax
+from guardrails.language import content, core, labels, metering, syntax
 from guardrails.language import types as t
 from guardrails.language.checked import (
     Ask,
@@ -180,7 +180,7 @@ def _redact(typer: Typer, rule: Rule, effect: syntax.Redact, scope: Scope) -> Me
             detector = content.redacted(typer, effect.what, scope)
             if detector is None:
                 return None
-    paths = _targets(typer, rule, effect.targets, scope)
+    paths = targets_of(typer, rule, effect.targets, scope)
     if paths is None:
         return None
     if pattern is None and detector is None and not effect.targets:
@@ -195,7 +195,7 @@ def _redact(typer: Typer, rule: Rule, effect: syntax.Redact, scope: Scope) -> Me
     return Change("redact", paths or ((),), pattern, effect.method or "mask", argument, detector=detector)
 
 
-def _targets(
+def targets_of(
     typer: Typer, rule: Rule, targets: tuple[syntax.Expr, ...], scope: Scope
 ) -> tuple[tuple[str, ...], ...] | None:
     """Each target as a path below the payload."""
@@ -205,7 +205,7 @@ def _targets(
         path = _path_of(target)
         if path is None:
             typer.report(
-                "wrong-target", "a transform names fields only", target.span,
+                "wrong-target", "a target names fields only", target.span,
                 "every element of a list is `*`, such as `result.orders.*.note`",
             )  # fmt: skip
             return None
@@ -314,14 +314,8 @@ def _not_yet(typer: Typer, rule: Rule, feature: str) -> None:
     )  # fmt: skip
 
 
-def _stateful(feature: str) -> Any:
-    def meaning(typer: Typer, rule: Rule, effect: Any, scope: Scope) -> None:
-        for part in (getattr(effect, "subject", None), *getattr(effect, "by", ())):
-            if part is not None:
-                typer.lower(part, scope)
-        _not_yet(typer, rule, feature)
-
-    return meaning
+def _flow(typer: Typer, rule: Rule, effect: syntax.Flow, scope: Scope) -> Meaning:
+    return Verdict(Outcome.DENY)
 
 
 _MEANINGS: dict[type, Any] = {
@@ -341,5 +335,6 @@ _MEANINGS: dict[type, Any] = {
     syntax.Budget: metering.budget,
     syntax.Breaker: metering.breaker,
     syntax.Schema: _schema,
-    syntax.Label: _stateful("`label`"),
+    syntax.Label: labels.marked,
+    syntax.Flow: _flow,
 }

@@ -422,7 +422,22 @@ class Schema(Node):
 
 @dataclass(frozen=True, slots=True)
 class Label(Node):
+    """`label untrusted in result.*.body`, `label records where row.owner == principal.id`."""
+
     labels: tuple[str, ...]
+    targets: tuple[Expr, ...] = ()
+    where: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flow(Node):
+    """`flow confidential to call send_email only when c because "..."`; the checker sees it as the effect of
+    a statement of its own (see `labels.flow_block`)."""
+
+    labels: tuple[str, ...]
+    tools: tuple[ToolPattern, ...]
+    when: Expr | None
+    because: str | None
 
 
 Effect: TypeAlias = (
@@ -443,6 +458,7 @@ Effect: TypeAlias = (
     | DropFields
     | Schema
     | Label
+    | Flow
 )
 
 
@@ -560,16 +576,6 @@ class Detector(Node):
     pattern: Literal
     checksum: str | None
     context: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Flow(Node):
-    """`flow confidential to call send_email only when c because "..."`."""
-
-    labels: tuple[str, ...]
-    tools: tuple[ToolPattern, ...]
-    when: Expr | None
-    because: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,26 @@ MEANING: Final[dict[str, tuple[str, str]]] = {
         ```
         """,
     ),
+    "unknown-label": (
+        "G198",
+        """A label that nobody declared.
+
+        **What.** A `label`, `flow`, `origin` or `context` names a label that is neither the language's own nor
+        declared by `type label`, or gives one that only comes about by itself.
+
+        **Why.** A misspelt label is never there: what depends on it would never fire.
+
+        **Avoid**
+        ```guard
+        on result read_email { label untrused }
+        ```
+
+        **Prefer**
+        ```guard
+        on result read_email { label untrusted }
+        ```
+        """,
+    ),
     "unknown-field": (
         "G026",
         """A field that the value does not have.

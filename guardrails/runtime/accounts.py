@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from guardrails.runtime.engine import Engine, Judged, Subject
     from guardrails.runtime.meters import Fuse, Meter
+    from guardrails.runtime.provenance import Provenance
     from guardrails.runtime.revealing import Tokens
     from guardrails.stores.breakers import Gate
     from guardrails.stores.demands import Demand
@@ -132,7 +133,7 @@ class Event:
 class Accounts:
     """The accounts of one session by one program."""
 
-    __slots__ = ("engine", "session", "state", "subject", "tokens", "uses_age", "uses_trace")
+    __slots__ = ("engine", "session", "state", "subject", "tokens", "uses_age", "uses_origin", "uses_trace")
 
     def __init__(self, engine: Engine, subject: Subject, session: str, state: Any = None) -> None:
         self.engine = engine
@@ -141,6 +142,7 @@ class Accounts:
         self.state = state
         self.uses_trace = engine.program.head["uses_trace"]
         self.uses_age = engine.program.head["uses_age"]
+        self.uses_origin = engine.program.head["uses_origin"]
         self.tokens = self._tokens() if engine.program.head["uses_tokens"] else None
 
     def _tokens(self) -> Tokens:
@@ -179,7 +181,7 @@ class Accounts:
             except Unavailable as error:
                 return unrecorded(self.engine, error)
             args, payload = self._revealed(event)
-            judged = self.engine.judge(event.point, event.tool, args, payload, self.subject, event.now)
+            judged = self._judged(event, args, payload)
             if isinstance(judged, Decision):
                 return judged
             decision = yield from self._settled(judged, event, after)
@@ -195,7 +197,18 @@ class Accounts:
         args = self.tokens.revealed(event.tool, event.args)
         return args, args
 
+    def _judged(self, event: Event, args: Any, payload: Any) -> Judged | Decision:
+        if self.uses_origin:
+            from guardrails.runtime.provenance import begin
+
+            begin()
+        return self.engine.judge(event.point, event.tool, args, payload, self.subject, event.now)
+
     def _finished(self, event: Event, payload: Any, decision: Decision) -> Decision:
+        if self.uses_origin:
+            from guardrails.runtime.provenance import findings
+
+            decision = decision.resting_on(tuple(findings()))
         if self.tokens is None:
             return decision
         return self.tokens.finished(event.point, event.payload, payload, decision)
@@ -212,7 +225,7 @@ class Accounts:
         except Unavailable as error:
             return unrecorded(self.engine, error)
         args, payload = self._revealed(event)
-        judged = self.engine.judge(event.point, event.tool, args, payload, self.subject, event.now)
+        judged = self._judged(event, args, payload)
         if isinstance(judged, Decision):
             return self._finished(event, payload, judged)
         wanted = counted(judged, self.session)
@@ -234,10 +247,10 @@ class Accounts:
             except Unavailable as error:
                 return unrecorded(self.engine, error)
         if plain.outcome >= Outcome.DENY:
-            return (yield from self._refused(event, after, plain))
+            return (yield from self._refused(event, after, judged, plain))
         if plain.outcome is Outcome.ASK:
             return (yield from self._looked(judged, wanted, event, plain))
-        note = self._note(event, after)
+        note = self._note(event, after, judged)
         if not wanted and note is None:
             return (yield from self._shadowed(judged, event, plain))
         try:
@@ -255,19 +268,31 @@ class Accounts:
         plain = yield from self._shadowed(judged, event, plain)
         return plain.holding(answer.reservation if wanted else "", warnings_of(judged, wanted, answer))
 
-    def _refused(self, event: Event, after: int | None, plain: Decision) -> Generator[Request, Any, Decision]:
+    def _refused(
+        self, event: Event, after: int | None, judged: Judged, plain: Decision
+    ) -> Generator[Request, Any, Decision]:
         """What is denied did not happen, but for a result: its call ran, whoever may see what it gave."""
         if event.point == "result" and after is not None and event.note is not None:
+            text = self._marked(event.note, judged, held=True)
             try:
-                yield ("remember", (Note(self.session, event.note, KEEP),), {"now": event.now})
+                yield ("remember", (Note(self.session, text, KEEP),), {"now": event.now})
             except Unavailable as error:
                 return unrecorded(self.engine, error)
         return plain
 
-    def _note(self, event: Event, after: int | None) -> Note | None:
+    def _note(self, event: Event, after: int | None, judged: Judged) -> Note | None:
         if after is None or event.note is None:
             return None
-        return Note(self.session, event.note, KEEP, after)
+        return Note(self.session, self._marked(event.note, judged), KEEP, after)
+
+    def _marked(self, note: str, judged: Judged, *, held: bool = False) -> str:
+        """The note, with what the statements say of where its event comes from."""
+        if not self.uses_origin or judged.unit.point not in ("result", "input"):
+            return note
+        from guardrails.runtime.marks import marks_of
+        from guardrails.runtime.notes import marked
+
+        return marked(note, marks_of(judged), held=held)
 
     def _looked(
         self, judged: Judged, wanted: Wanted, event: Event, plain: Decision
@@ -340,8 +365,8 @@ class Accounts:
         """Read what happened in the session since the last look; gives the number of the last event."""
         from guardrails.runtime.trace import Trace
 
-        trace = self.subject.trace
-        if trace is None:
+        trace, origins = self.subject.trace, self._origins()
+        if trace is None or origins is not self.subject.provenance:
             trace = Trace()
         try:
             past = yield ("recall", (self.session,), {"after": trace.last, "now": now})
@@ -349,13 +374,30 @@ class Accounts:
             self.subject.trace = None
             raise
         if past.last < trace.last:  # it expired or was forgotten, and began anew
-            trace = Trace()
+            trace, origins = Trace(), self._new_origins()
             past = yield ("recall", (self.session,), {"after": 0, "now": now})
         first = past.last - len(past.texts) + 1
         for number, text in enumerate(past.texts, first):
             trace.add(number, text)
-        self.subject.trace = trace
+            if origins is not None:
+                origins.add(number, text)
+        self.subject.trace, self.subject.provenance = trace, origins
         return int(past.last)
+
+    def _origins(self) -> Provenance | None:
+        """What is known of where values came from, by this very policy."""
+        known = self.subject.provenance
+        if self.uses_origin and (known is None or known.policy != self.engine.program.digest):
+            return self._new_origins()
+        return known if self.uses_origin else None
+
+    def _new_origins(self) -> Provenance | None:
+        if not self.uses_origin:
+            return None
+        from guardrails.runtime.provenance import Provenance
+
+        program = self.engine.program
+        return Provenance(program.digest, self.subject.principal, program.head["constants"])
 
     def _look_up_start(self, now: int) -> Generator[Request, Any, None]:
         """When the session began: whoever asks first writes it down."""

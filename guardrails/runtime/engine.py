@@ -46,11 +46,11 @@ NOWHERE = Place("<engine>", 0, 0, 0, 0)
 class Subject:
     """Who an event is about: bound records of principal, agent and session, and the host's functions.
 
-    `trace` is the session's past, `started` when it began, and `vault` what stands behind its tokens, where
-    somebody keeps them.
+    `trace` is the session's past, `provenance` where its values came from, `started` when it began, and
+    `vault` what stands behind its tokens, where somebody keeps them.
     """
 
-    __slots__ = ("agent", "host", "principal", "session", "started", "trace", "vault")
+    __slots__ = ("agent", "host", "principal", "provenance", "session", "started", "trace", "vault")
 
     def __init__(self, principal: Any, agent: Any, session: Any, host: Host) -> None:
         self.principal = principal
@@ -58,6 +58,7 @@ class Subject:
         self.session = session
         self.host = host
         self.trace: Any = None
+        self.provenance: Any = None
         self.started: int | None = None
         self.vault: Any = None
 
@@ -207,6 +208,7 @@ class Engine:
             payload,
             None if outcome is Outcome.ALLOW else (self, unit, event),
         )
+        decision.labels = draft.labels()
         if not failed and not draft.changes and len(unit.decisions) < DECISIONS_KEPT:
             unit.decisions[mask] = decision if outcome is Outcome.ALLOW else decision.about(UNASKED)
         return decision
@@ -273,6 +275,20 @@ class Draft:
             if effect.duty and not effect.shadow:
                 kind, details = effect.duty
                 yield Obligation(kind, effect.applied.name, details)
+
+    def labels(self) -> tuple[str, ...]:
+        """What comes in was given, as a whole or in part; by an error nothing that vouches for it."""
+        marked = [(bit, effect) for bit, effect in self.effects if effect.mark and not effect.shadow]
+        if not marked:
+            return ()
+        from guardrails.runtime.marks import restricting
+
+        given = {
+            label
+            for bit, effect in marked
+            for label in (restricting(effect.mark[0]) if bit in self.kept else effect.mark[0])
+        }
+        return tuple(sorted(given))
 
     def approvals(self) -> Iterable[Approval]:
         for _, effect in self.effects:

@@ -33,7 +33,13 @@ USAGE = (
     "tool",
     "reservation",
 )
-MORE = {"call": ("hold",), "result": ("reservation",), "outcome": ("reservation",), "usage": USAGE}
+MORE = {
+    "call": ("hold",),
+    "result": ("reservation",),
+    "input": ("by",),
+    "outcome": ("reservation",),
+    "usage": USAGE,
+}
 """What some types of event may have beside that."""
 
 OUTCOMES = ("ok", "failed", "not run")
@@ -42,7 +48,7 @@ _KINDS = {
     "tool": (str, "a string"), "args": (dict, "an object"), "text": (str, "a string"),
     "principal": (dict, "an object"), "agent": (dict, "an object"), "call_id": (str, "a string"),
     "tool_digest": (str, "a string"), "reservation": (str, "a string"), "model": (str, "a string"),
-    "outcome": (str, "one of `ok`, `failed` and `not run`"),
+    "outcome": (str, "one of `ok`, `failed` and `not run`"), "by": (str, "`user` or `agent`"),
     "time": (str, "an ISO 8601 time such as `2026-01-31T12:00:00Z`"),
 }  # fmt: skip
 
@@ -72,6 +78,8 @@ def _check_field(kind: str, name: str, value: Any) -> None:
         raise EventError(
             f"an event of type `{kind}` has no field `{name}`{_suggestion(name, known)}", f"/{name}"
         )
+    if name == "by" and value not in ("user", "agent"):
+        raise EventError("`by` is `user` or `agent`: who wrote the input", "/by")
     if name == "session":
         if value.__class__ is not str and not (value.__class__ is dict and value.get("id").__class__ is str):
             raise EventError("`session` is a string, or an object with an `id`", "/session")

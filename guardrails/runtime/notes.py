@@ -24,9 +24,13 @@ LEFT_OUT = object()
 
 class Header:
     """What a note says before its payloads. `ok` is whether the call succeeded, for a result or an outcome;
-    `left_out` holds a fingerprint of each payload that is not there (empty where it is)."""
+    `left_out` holds a fingerprint of each payload that is not there (empty where it is).
 
-    __slots__ = ("at", "call_id", "left_out", "ok", "point", "tool")
+    `labels` holds what was said of where it comes from, as `runtime.marks` gives it; `held` is a result that
+    was refused, so that nobody read it; `by` is `agent` for an input that another agent wrote.
+    """
+
+    __slots__ = ("at", "by", "call_id", "held", "labels", "left_out", "ok", "point", "tool")
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.point: str = data["point"]
@@ -35,6 +39,9 @@ class Header:
         self.call_id: str | None = data.get("id")
         self.ok: bool | None = data.get("ok")
         self.left_out: list[str] = data.get("out") or []
+        self.labels: list[Any] = data.get("lab") or []
+        self.held: bool = data.get("held") is True
+        self.by: str | None = data.get("by")
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -55,9 +62,15 @@ def outcome_note(tool: str, args: Any, *, ok: bool, at: int, call_id: str | None
     return _note({"point": "outcome", "tool": tool, "at": at, "id": call_id, "ok": ok}, args)
 
 
-def text_note(point: str, text: str, at: int) -> str:
-    """An `input` or `output` that passed."""
-    return _note({"point": point, "at": at}, text)
+def text_note(point: str, text: str, at: int, by: str | None = None) -> str:
+    """An `input` or `output` that passed; `by` is who wrote an input, where it was not the user."""
+    return _note({"point": point, "at": at, "by": by}, text)
+
+
+def marked(note: str, marks: list[Any], *, held: bool = False) -> str:
+    """A note with the labels of what it tells of; `held`: of a result that nobody may read."""
+    added = {name: value for name, value in (("lab", marks), ("held", held)) if value}
+    return f"[{{{_encoded(added)[1:-1]},{note[2:]}" if added else note
 
 
 def _note(header: dict[str, Any], *payloads: Any) -> str:

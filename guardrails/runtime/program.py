@@ -31,13 +31,13 @@ class Effect:
     """One thing that a bit can mean: a verdict, an obligation or a change, by one statement."""
 
     __slots__ = (
-        "applied", "ask", "because", "bounds", "change", "duty", "grants", "keyword", "outcome", "reads_args", "shadow",
-        "watch",
+        "applied", "ask", "because", "bounds", "change", "duty", "grants", "keyword", "mark", "outcome",
+        "reads_args", "shadow", "watch",
     )  # fmt: skip
 
     def __init__(self, data: tuple[Any, ...]) -> None:
         policy, label, self.keyword, self.because, place, outcome, self.grants, self.shadow = data[:8]
-        self.ask, self.duty, self.change, self.reads_args, self.bounds, self.watch = data[8:]
+        self.ask, self.duty, self.change, self.reads_args, self.bounds, self.watch, self.mark = data[8:]
         self.outcome = Outcome(outcome) if outcome else None
         self.applied = Applied(
             self.keyword, self.outcome, policy=policy, label=label, message=self.because, place=Place(*place)
@@ -243,6 +243,20 @@ def recalled(
     return asked[key]
 
 
+def originated(subject: Any, question: tuple[Any, ...], value: Any) -> bool:
+    """What the session knows of where a value came from."""
+    from guardrails.runtime.provenance import originated
+
+    return originated(subject, question, value)
+
+
+def context_has(subject: Any, question: tuple[Any, ...], _: Any) -> bool:
+    """Whether something with a label came into the session."""
+    from guardrails.runtime.provenance import context_has
+
+    return context_has(subject, question)
+
+
 def detected(subject: Any, spec: tuple[Any, ...], value: Any) -> Any:
     """What a detector says of a value; detectors are only loaded by policies that ask them."""
     from guardrails.runtime.content import detected
@@ -279,7 +293,7 @@ _EXPORTS = (
     operations.constant_at, exact.add, exact.subtract, exact.multiply, exact.divide, exact.remainder,
     exact.negate, functions.read, functions.total, functions.smallest, functions.largest,
     any, all, map, list, int, str, bool, dict, Exception, noted, count_of, first_present, amounts, host_call,
-    session_fact, recalled, detected, conforming, json_of,
+    session_fact, recalled, originated, context_has, detected, conforming, json_of,
 )  # fmt: skip
 
 OPERATIONS: dict[str, Any] = {

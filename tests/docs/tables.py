@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from guardrails.language.builtins import FEATURES, FUNCTIONS, PROPERTIES, SPECIAL, Signature
+from guardrails.language.builtins import FUNCTIONS, PROPERTIES, SPECIAL, Signature
 
 REFERENCE = Path(__file__).parents[2] / "grammar/README.md"
 
@@ -24,7 +24,6 @@ def functions_table() -> str:
 
 def _row(signature: Signature) -> str:
     notes = [f"; `{each.name}` is a constant" for each in signature.parameters if each.constant]
-    notes += ["; not available yet"] if signature.name in FEATURES else []
     return f"| `{signature}` | {signature.doc}{''.join(notes)} |"
 
 
