@@ -1,0 +1,158 @@
+"""The archive: all texts of a session, cut into blocks, with what is known about their leaves.
+
+Takes the payloads of events, gives windows of text around a block and the source of a match in it. The one idea:
+all leaves stand one behind the other in one run of bytes, parted by a character that no value has. A leaf is
+then known by counting those marks, and no table of offsets is needed.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from bisect import bisect_right
+
+from guardrails.provenance.leaves import Ways, leaves
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+MARK = "\x00"
+"""Stands behind every leaf."""
+
+BLOCK = 1_024
+"""Characters of a block, about; blocks end between words."""
+
+REACH = 512
+"""How much longer a block may get until a word ends."""
+
+_BLANK = re.compile(r"[\s\x00]")
+_GAP = re.compile(r"[\W_]")
+
+
+class Window:
+    """A stretch of text around a block. `first` is the number of its first leaf; `opens` and `closes` say
+    whether the text begins and ends with a whole leaf."""
+
+    __slots__ = ("closes", "first", "opens", "text")
+
+    def __init__(self, text: str, first: int, *, opens: bool, closes: bool) -> None:
+        self.text = text
+        self.first = first
+        self.opens = opens
+        self.closes = closes
+
+
+class Archive:
+    """The texts of a session."""
+
+    __slots__ = (
+        "_bytes",
+        "_events",
+        "_firsts",
+        "_label_numbers",
+        "_label_sets",
+        "_label_starts",
+        "_labels",
+        "_leaf_starts",
+        "_starts",
+        "_ways",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+        self._starts, self._firsts = array("I", [0]), array("I", [0])
+        self._ways = Ways()
+        self._events: list[tuple[int, str, str | None]] = []
+        self._leaf_starts = array("I")
+        self._label_starts, self._labels = array("I"), array("I")
+        self._label_sets: list[frozenset[str]] = []
+        self._label_numbers: dict[frozenset[str], int] = {}
+
+    @property
+    def size(self) -> int:
+        return len(self._bytes)
+
+    def take(
+        self, event: tuple[int, str, str | None], payload: Any, labels_of: Any
+    ) -> Iterator[tuple[int, str]]:
+        """Keep a payload; gives its blocks, each a number and the text, which goes on a little into the next."""
+        self._events.append(event)
+        self._leaf_starts.append(len(self._ways))
+        texts = list(self._noted(payload, labels_of))
+        whole = MARK.join(texts) + MARK if texts else ""
+        leaf, last = self._leaf_starts[-1], 0
+        for end in _cuts(whole):
+            piece = whole[last:end]
+            yield len(self._starts) - 1, whole[last : end + 48] if len(whole) > end else piece
+            self._bytes += piece.encode("utf-8", "surrogatepass")
+            leaf += piece.count(MARK)
+            self._starts.append(len(self._bytes))
+            self._firsts.append(leaf)
+            last = end
+
+    def _noted(self, payload: Any, labels_of: Any) -> Iterator[str]:
+        ways = self._ways
+        fixed = labels_of if isinstance(labels_of, frozenset) else None
+        last = None
+        for leaf in leaves(payload, ways):
+            labels = labels_of(leaf.way) if fixed is None else fixed
+            if labels != last:
+                self._label_starts.append(len(ways))
+                self._labels.append(self._number(labels))
+                last = labels
+            ways.keep(leaf.inside, leaf.key)
+            yield leaf.text.replace(MARK, "\ufffd")
+
+    def _number(self, labels: frozenset[str]) -> int:
+        number = self._label_numbers.setdefault(labels, len(self._label_sets))
+        if number == len(self._label_sets):
+            self._label_sets.append(labels)
+        return number
+
+    def window(self, block: int, around: int) -> Window:
+        """The text of a block and at least `around` bytes on either side."""
+        low, high = self._starts[block], self._starts[block + 1]
+        start, end = self._edge(max(0, low - around)), self._edge(min(len(self._bytes), high + around))
+        before = bytes(self._bytes[start:low]) if start < low else b""
+        first = self._firsts[block] - before.count(0)
+        text = (before + self._bytes[low:end]).decode("utf-8", "surrogatepass")
+        opens = start == 0 or self._bytes[start - 1] == 0
+        return Window(text, first, opens=opens, closes=end == len(self._bytes))
+
+    def _edge(self, place: int) -> int:
+        """`place`, or a little before it where it is inside a character."""
+        while 0 < place < len(self._bytes) and self._bytes[place] & 0xC0 == 0x80:
+            place -= 1
+        return place
+
+    def labels_of_last(self) -> frozenset[str]:
+        """The labels of all leaves of the last event."""
+        first = bisect_right(self._label_starts, self._leaf_starts[-1] - 1) if self._leaf_starts else 0
+        return frozenset().union(*(self._label_sets[number] for number in self._labels[first:]))
+
+    def group(self, block: int) -> int:
+        """A number for the labels of a block's first leaf."""
+        return self._labels[bisect_right(self._label_starts, self._firsts[block]) - 1]
+
+    def labels(self, leaf: int) -> frozenset[str]:
+        return self._label_sets[self._labels[bisect_right(self._label_starts, leaf) - 1]]
+
+    def event(self, leaf: int) -> tuple[int, str, str | None]:
+        return self._events[bisect_right(self._leaf_starts, leaf) - 1]
+
+    def pointer(self, leaf: int) -> str:
+        return self._ways.pointer(leaf)
+
+
+def _cuts(text: str) -> Iterator[int]:
+    """Where blocks end: behind a blank if there is one near, else behind a word, else anywhere."""
+    place = 0
+    while len(text) - place > BLOCK + REACH:
+        near = place + BLOCK
+        found = _BLANK.search(text, near, near + REACH) or _GAP.search(text, near, near + REACH)
+        place = found.end() if found else near + REACH
+        yield place
+    if text:
+        yield len(text)

@@ -1,0 +1,66 @@
+"""Dates in texts: days and points in time.
+
+Takes a text, gives stretches with keys (see `forms`): `2026-11-21`, with `T10:00` behind it where a time is
+given. The one idea: only an order of day and month that the text itself settles is read.
+"""
+
+from __future__ import annotations
+
+import re
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NAMES = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
+          "november", "december")  # fmt: skip
+_MONTHS = {name[:3]: number for number, name in enumerate(_NAMES, 1)}
+_MONTH = (
+    r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
+    r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
+)
+_TIME = r"(?:(?P<gap>[T ]|, )(?P<hours>\d{2}):(\d{2})(?::(\d{2})(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})?)?"
+_END = r"(?![\w@]|[.,:/+-]\d|-\w)"
+_ISO = re.compile(r"(?<![\w.,/:@+-])(\d{4})([-/.])(\d{1,2})\2(\d{1,2})" + _TIME + _END)
+_START = r"(?i)(?<![\w.,/:@+-])"
+_DAY_FIRST = re.compile(
+    _START + r"(\d{1,2})(?:st|nd|rd|th|\.)?[ -](?:of )?" + _MONTH + r"\.?,?[ -](\d{4})" + _TIME + _END
+)
+_MONTH_FIRST = re.compile(_START + _MONTH + r"\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})" + _TIME + _END)
+_FOUR_DIGITS = re.compile(r"\d{4}")
+
+
+def date_spans(text: str) -> Iterator[tuple[int, int, str]]:
+    """Dates with a year."""
+    if not _FOUR_DIGITS.search(text):
+        return
+    for found in _ISO.finditer(text):
+        year, _, month, day, *time = found.groups()
+        yield from _span(found, (year, int(month), int(day)), time)
+    if not _MONTH_NAME.search(text):
+        return
+    for found in _DAY_FIRST.finditer(text):
+        day, month, year, *time = found.groups()
+        yield from _span(found, (year, _MONTHS[month[:3].lower()], int(day)), time)
+    for found in _MONTH_FIRST.finditer(text):
+        month, day, year, *time = found.groups()
+        yield from _span(found, (year, _MONTHS[month[:3].lower()], int(day)), time)
+
+
+_MONTH_NAME = re.compile(r"(?i)\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)")
+
+
+def _span(
+    found: re.Match[str], day: tuple[str, int, int], time: list[str | None]
+) -> Iterator[tuple[int, int, str]]:
+    if not (1 <= day[1] <= 12 and 1 <= day[2] <= 31):
+        return
+    date = f"{day[0]}-{day[1]:02}-{day[2]:02}"
+    _, hours, minutes, seconds, fraction, zone = time
+    if hours is None:
+        yield (*found.span(), date)
+        return
+    tail = "" if not fraction else fraction.rstrip("0").rstrip(".")
+    exact = f":{seconds}" if seconds and (seconds != "00" or tail) else ""
+    yield (*found.span(), f"{date}T{hours}:{minutes}{exact}{tail}{(zone or '').replace('+00:00', 'Z')}")
+    yield found.start(), found.start("hours") - len(found["gap"]), date
