@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from guardrails.session import Session
     from guardrails.state import State
     from guardrails.stores.port import Store
+    from guardrails.telemetry import Telemetry
     from guardrails.watching import Watch
 
 
@@ -57,6 +58,7 @@ class Guard:
         self.diagnostics: tuple[Diagnostic, ...] = ()
         self.observers: tuple[Observer, ...] = ()
         """Who is told of every check of sessions that are opened from now on, the outermost first."""
+        self.telemetry: Telemetry | None = None
         self.engine = Engine(program)
 
     # --- loading -------------------------------------------------------------------------------
@@ -74,6 +76,7 @@ class Guard:
         strict_halts: bool = False,
         detectors: Mapping[str, Any] | None = None,
         key: str | bytes | None = None,
+        telemetry: str | Telemetry | None = None,
     ) -> Guard:
         """Load one policy from one or more files. Raises `PolicyError` with every diagnostic.
 
@@ -83,11 +86,13 @@ class Guard:
         grants alone where `degrade to local` lets it. `strict_halts` asks the store for halts at every
         event, instead of at most every 50 ms. `detectors` take the place of built-in ones (`pii`, `secrets`,
         `injection`) or of those that the policy declares, by name. `key` is the secret behind `redact ...
-        with hash` and `with token`, of 16 bytes or more; without it `GUARD_KEY` holds it.
+        with hash` and `with token`, of 16 bytes or more; without it `GUARD_KEY` holds it. `telemetry` is
+        `metrics`, `otel`, `otlp` or a `guardrails.telemetry.Telemetry`; without it `GUARD_TELEMETRY` says
+        which, else there is none.
         """
         source = Source([str(path) for path in paths], params or {}, _hosted(functions))
         state = _state(store, prices, local_share, strict_halts=strict_halts)
-        return cls._from(source, clock=clock, state=state, detectors=detectors, key=key)
+        return cls._from(source, telemetry, clock=clock, state=state, detectors=detectors, key=key)
 
     @classmethod
     def from_text(
@@ -104,19 +109,27 @@ class Guard:
         strict_halts: bool = False,
         detectors: Mapping[str, Any] | None = None,
         key: str | bytes | None = None,
+        telemetry: str | Telemetry | None = None,
     ) -> Guard:
         """Load a policy from texts, given as one text or as `(name, text)` pairs. `tools` is the JSON text of
         a tool file for all of it; the rest is as for `load`."""
         files = [("policy.guard", text)] if isinstance(text, str) else list(text)
         source = Source([name for name, _ in files], params or {}, _hosted(functions), dict(files), tools)
         state = _state(store, prices, local_share, strict_halts=strict_halts)
-        return cls._from(source, clock=clock, state=state, detectors=detectors, key=key)
+        return cls._from(source, telemetry, clock=clock, state=state, detectors=detectors, key=key)
 
     @classmethod
-    def _from(cls, source: Source, **settings: Any) -> Guard:
+    def _from(cls, source: Source, telemetry: str | Telemetry | None, **settings: Any) -> Guard:
+        from os import environ
+
         program, diagnostics = source.load()
         guard = cls(program, source=source, **settings)
         guard.diagnostics = diagnostics
+        telemetry = telemetry or environ.get("GUARD_TELEMETRY")
+        if telemetry:
+            from guardrails.telemetry import instrument
+
+            instrument(guard, telemetry)
         return guard
 
     def reload(self) -> bool:

@@ -42,7 +42,8 @@ def _redacted(value: Any, effects: list[Effect], subject: Any) -> Any:
     """The value without what the effects redact; None when nothing of it is left."""
     from guardrails.runtime.redacting import redactor_for
 
-    return redactor_for(tuple([effect.change for effect in effects]), subject).redact(value).value
+    redactor, timed = redactor_for(tuple([effect.change for effect in effects]), subject), subject.host.timed
+    return (redactor.redact(value) if timed is None else timed(redactor.redact, value)).value
 
 
 def _of_kind(effects: list[Effect], kind: str) -> list[Effect]:

@@ -33,6 +33,11 @@ MAX_TEXTS = 100_000
 
 def detected(subject: Any, spec: tuple[Any, ...], value: Any) -> Any:
     """Whether the detector finds something in `value`; for injection, the highest score of its texts."""
+    timed = subject.host.timed
+    return _detected(subject, spec, value) if timed is None else timed(_detected, subject, spec, value)
+
+
+def _detected(subject: Any, spec: tuple[Any, ...], value: Any) -> Any:
     detector = detector_for(subject, spec)
     begun, length = perf_counter(), 0
     best = 0.0 if spec[0] == "injection" else False

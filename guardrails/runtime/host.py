@@ -51,7 +51,7 @@ class HostFunction:
 class Host:
     """The host's functions and detectors by name, and its secret key for hashes and reversible tokens."""
 
-    __slots__ = ("detectors", "functions", "key")
+    __slots__ = ("detectors", "functions", "key", "timed")
 
     def __init__(
         self,
@@ -62,6 +62,8 @@ class Host:
         self.functions = functions
         self.detectors = detectors or {}
         self.key = key
+        self.timed: Callable[..., Any] | None = None
+        """Does detectors' work, given as a function and its arguments, for whoever measures it."""
 
     def call(self, asked: dict[Any, Any], name: str, arguments: tuple[Any, ...]) -> Any:
         """The answer of a function; `asked` remembers the answers and errors of this decision."""

@@ -22,6 +22,7 @@ TOKENS = tuple([float(4**power) for power in range(14)])
 
 POLICY, POINT, OUTCOME, STATEMENT = "guard.policy", "guard.point", "guard.outcome", "guard.statement"
 TOOL, MODEL, KIND_OF_TOKEN = "gen_ai.tool.name", "gen_ai.request.model", "gen_ai.token.type"
+ERROR = "error.type"
 OPERATION, PROVIDER = "gen_ai.operation.name", "gen_ai.provider.name"
 
 
@@ -66,7 +67,7 @@ STATEMENTS = Measure(
     "Statements that applied to decisions; mode is enforced, shadow, or error for one that stands by an error.",
 )  # fmt: skip
 ERRORS = Measure(
-    "guard.errors", COUNTER, "{error}", (STATEMENT, "error.type"),
+    "guard.errors", COUNTER, "{error}", (STATEMENT, ERROR),
     "Expressions that could not be evaluated, which made their statement stricter.",
 )  # fmt: skip
 TRANSFORMS = Measure(
@@ -95,6 +96,14 @@ PHASES = Measure(
     "guard.phase.duration", HISTOGRAM, "s", ("guard.phase",),
     "The same time in parts: engine, detectors (content and redaction), store, audit.", SECONDS,
 )  # fmt: skip
+TOOL_DURATION = Measure(
+    "gen_ai.execute_tool.duration",
+    HISTOGRAM,
+    "s",
+    (TOOL, ERROR),
+    "Time that enforced tools ran, and the class of the exception that ended them, if one did.",
+    SECONDS,
+)
 TOKEN_USAGE = Measure(
     "gen_ai.client.token.usage", HISTOGRAM, "{token}", (OPERATION, PROVIDER, MODEL, KIND_OF_TOKEN),
     "Tokens of one report of usage.", TOKENS,
@@ -125,14 +134,18 @@ PENDING = Measure(
     "guard.approvals.pending",
     GAUGE,
     "{request}",
-    ("guard.reviewers",),
+    (POLICY, "guard.reviewers"),
     "Approvals that somebody still has to decide.",
 )
 OLDEST = Measure(
-    "guard.approvals.oldest", GAUGE, "s", ("guard.reviewers",), "Age of the oldest approval that is pending."
+    "guard.approvals.oldest",
+    GAUGE,
+    "s",
+    (POLICY, "guard.reviewers"),
+    "Age of the oldest approval that is pending.",
 )
 HALTS = Measure(
-    "guard.halts", GAUGE, "{halt}", ("guard.scope",), "Halts in force, by the kind of what they stop."
+    "guard.halts", GAUGE, "{halt}", (POLICY, "guard.scope"), "Halts in force, by the kind of what they stop."
 )
 BREAKERS = Measure(
     "guard.breakers",
@@ -142,7 +155,11 @@ BREAKERS = Measure(
     "1 for the state that a breaker is in, else 0.",
 )
 STORE_UP = Measure(
-    "guard.store.up", GAUGE, "{store}", (), "1 while the store answers, 0 when it did not the last time."
+    "guard.store.up",
+    GAUGE,
+    "{store}",
+    (POLICY,),
+    "1 while the store answers, 0 when it did not the last time.",
 )
 ALARMS = Measure(
     "guard.alarms",
@@ -169,8 +186,15 @@ FOLDED = Measure(
     "guard.telemetry.folded", COUNTER, "{value}", ("guard.label",),
     "Values of labels that were counted as `other`, because they are unknown or too many.",
 )  # fmt: skip
+PROBLEMS = Measure(
+    "guard.telemetry.errors",
+    COUNTER,
+    "{error}",
+    (ERROR,),
+    "Mistakes of the telemetry itself; the decisions were given out all the same.",
+)
 
 MEASURES = (
-    DECISIONS, STATEMENTS, ERRORS, TRANSFORMS, OBLIGATIONS, DURATION, PHASES, TOKEN_USAGE, TOKENS_USED, COST,
-    TOP_TOKENS, TOP_COST, PENDING, OLDEST, HALTS, BREAKERS, STORE_UP, ALARMS, ALARMS_ON, INFO, FOLDED,
+    DECISIONS, STATEMENTS, ERRORS, TRANSFORMS, OBLIGATIONS, DURATION, PHASES, TOOL_DURATION, TOKEN_USAGE, TOKENS_USED, COST,
+    TOP_TOKENS, TOP_COST, PENDING, OLDEST, HALTS, BREAKERS, STORE_UP, ALARMS, ALARMS_ON, INFO, FOLDED, PROBLEMS,
 )  # fmt: skip

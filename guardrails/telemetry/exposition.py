@@ -19,28 +19,23 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 def exposition(numbers: Numbers) -> str:
     """Every series of every measure that has any, in the order of the catalogue and of the labels."""
-    gauges = numbers.gauges()
-    return "".join(
-        f"{line}\n"
-        for measure in MEASURES
-        for line in _measure(measure, numbers, gauges.get(measure.name, {}))
-    )
+    return "".join(f"{line}\n" for measure in MEASURES for line in _measure(measure, numbers))
 
 
-def _measure(measure: Measure, numbers: Numbers, gauge: dict[tuple[str, ...], float]) -> Iterator[str]:
-    lines = list(_lines(measure, numbers, gauge))
+def _measure(measure: Measure, numbers: Numbers) -> Iterator[str]:
+    lines = list(_lines(measure, numbers))
     if lines:
         yield f"# HELP {measure.exposed} {_escaped(measure.about, quote=False)}"
         yield f"# TYPE {measure.exposed} {measure.kind}"
         yield from lines
 
 
-def _lines(measure: Measure, numbers: Numbers, gauge: dict[tuple[str, ...], float]) -> Iterator[str]:
+def _lines(measure: Measure, numbers: Numbers) -> Iterator[str]:
     if measure.kind == HISTOGRAM:
         for labels, (counts, total, count) in sorted(numbers.measured(measure).items()):
             yield from _histogram(measure, labels, counts, total, count)
         return
-    values = numbers.counted(measure) if measure.kind == COUNTER else gauge
+    values = numbers.counted(measure) if measure.kind == COUNTER else numbers.gauge(measure)
     for labels, value in sorted(values.items()):
         yield f"{measure.exposed}{_labels(measure, labels)} {_number(value)}"
 
@@ -57,8 +52,9 @@ def _histogram(
 
 
 def _labels(measure: Measure, values: tuple[str, ...], more: Iterable[tuple[str, str]] = ()) -> str:
+    """An empty label is left out, which means the same."""
     named = [*zip(map(exposed_label, measure.labels), values, strict=True), *more]
-    inside = ",".join(f'{name}="{_escaped(value, quote=True)}"' for name, value in named)
+    inside = ",".join(f'{name}="{_escaped(value, quote=True)}"' for name, value in named if value)
     return f"{{{inside}}}" if inside else ""
 
 

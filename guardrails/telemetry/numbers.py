@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from threading import Lock
 
-from guardrails.telemetry.catalogue import COUNTER, FOLDED, GAUGE, HISTOGRAM, MEASURES
+from guardrails.telemetry.catalogue import COUNTER, FOLDED, GAUGE, HISTOGRAM, MEASURES, PROBLEMS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Buckets:
 class Numbers:
     """All series of one process. Thread-safe.
 
-    Gauges are not kept: those that `read` are asked when somebody looks. `heard` is told each value of a
+    Gauges are not kept: who knows them is asked when somebody looks. `heard` is told each value of a
     histogram as well, for exporters that cannot read whole ones.
     """
 
@@ -55,7 +55,9 @@ class Numbers:
         self._buckets: dict[str, dict[Labels, Buckets]] = {
             measure.name: {} for measure in MEASURES if measure.kind == HISTOGRAM
         }
-        self.readers: list[Callable[[], Reading]] = []
+        self._readers: dict[str, list[Callable[[], Reading]]] = {
+            measure.name: [] for measure in MEASURES if measure.kind == GAUGE
+        }
         self.heard: Callable[[Measure, Labels, float], None] | None = None
 
     def add(self, measure: Measure, labels: Labels, amount: float = 1) -> None:
@@ -110,18 +112,20 @@ class Numbers:
                 for labels, found in self._buckets[measure.name].items()
             }
 
-    def gauges(self) -> dict[str, dict[Labels, float]]:
-        """All gauges now, by name. One that cannot be read now is left out, and the others are not."""
-        found: dict[str, dict[Labels, float]] = {
-            measure.name: {} for measure in MEASURES if measure.kind == GAUGE
-        }
-        for read in self.readers:
+    def read_by(self, read: Callable[[], Reading], *measures: Measure) -> None:
+        """Ask `read` for these gauges from now on."""
+        for measure in measures:
+            self._readers[measure.name].append(read)
+
+    def gauge(self, measure: Measure) -> dict[Labels, float]:
+        """The series of a gauge, now. What cannot be read now is left out: a store that is away must not take
+        the other numbers with it."""
+        found: dict[Labels, float] = {}
+        for read in self._readers[measure.name]:
             try:
-                values = list(read())
-            except Exception:  # a store that is away must not take all other numbers with it
+                values = [(labels, value) for named, labels, value in read() if named is measure]
+            except Exception as error:
+                self.add(PROBLEMS, (type(error).__name__,))
                 continue
-            for measure, labels, value in values:
-                series = found[measure.name]
-                if labels in series or len(series) < self._most:
-                    series[labels] = value
+            found |= dict(values[: self._most])
         return found

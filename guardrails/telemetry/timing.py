@@ -25,16 +25,16 @@ PHASES = (ENGINE, DETECTORS, STORE, AUDIT)
 class Stopwatch:
     """The seconds of one check: `parts` by phase, `total` once it stopped."""
 
-    __slots__ = ("_before", "_begun", "parts", "total")
+    __slots__ = ("_before", "begun", "parts", "total")
 
     def __init__(self) -> None:
         self.parts: dict[str, float] = {}
         self.total = 0.0
         self._before: Token[Stopwatch | None] = _RUNNING.set(self)
-        self._begun = perf_counter()
+        self.begun = perf_counter()
 
     def stop(self) -> None:
-        self.total = perf_counter() - self._begun
+        self.total = perf_counter() - self.begun
         _RUNNING.reset(self._before)
 
     @property

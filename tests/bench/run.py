@@ -26,6 +26,7 @@ SECTIONS = {
     "detect": "detectors of secrets and of injection",
     "canonical": "reading paths, URLs, addresses, commands and queries",
     "formatter": "formatting policies",
+    "telemetry": "a decision with telemetry against one without",
     "suites": "`guard test`: its start, and cases a second",
 }
 MODULES = {
