@@ -1,0 +1,55 @@
+"""The note about the end of a log in files: read instead of the last segment, and trusted only with its seal.
+
+Takes a head, gives one line of words: log, size, checked, chain, segment, bytes, peaks, seal.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from hmac import compare_digest
+
+from guardrails.audit.chain import Head
+
+
+class Note:
+    """What a note says: the head, and how many bytes of which segment that is."""
+
+    __slots__ = ("bytes", "head", "log", "segment")
+
+    def __init__(self, log: str, head: Head, segment: str, bytes: int) -> None:
+        self.log = log
+        self.head = head
+        self.segment = segment
+        self.bytes = bytes
+
+
+def note_of(log: str, head: Head, segment: str, bytes: int, key: bytes) -> bytes:
+    peaks = b",".join([peak.hex().encode() for peak in head.peaks])
+    said = b"%s %d %d %s %s %d %s" % (
+        log.encode(), head.size, head.checked, head.chain, segment.encode(), bytes, peaks,
+    )  # fmt: skip
+    return b"%s %s\n" % (said, _seal(said, key))
+
+
+def read_note(path: str, key: bytes) -> Note | None:
+    """The note in a file; None where there is none, or one that a crash or somebody else left."""
+    try:
+        with open(path, "rb") as file:
+            said, _, seal = file.read(8192).removesuffix(b"\n").rpartition(b" ")
+        if not compare_digest(seal, _seal(said, key)):
+            return None
+        log, size, checked, chain, segment, bytes, peaks = said.split(b" ")
+        hashes = [bytes_of for bytes_of in map(_unhex, peaks.split(b",")) if bytes_of]
+        head = Head(int(size), chain, hashes, int(checked))
+        head.tree()
+        return Note(log.decode(), head, segment.decode(), int(bytes))
+    except (OSError, ValueError):
+        return None
+
+
+def _unhex(text: bytes) -> bytes:
+    return bytes.fromhex(text.decode())
+
+
+def _seal(said: bytes, key: bytes) -> bytes:
+    return blake2b(said, key=key, digest_size=16).hexdigest().encode()

@@ -1,0 +1,324 @@
+"""The journal: records from many threads, written together.
+
+Takes records, returns when they are on disk (`write`) or soon will be (`put`). The idea is a group commit: the
+thread that finds nobody at work leads, and writes for all who wait; the disk is waited for once. What nobody
+waits for is written by a thread of its own, at most PAUSE later; it is held in a queue of MOST records and
+MOST_BYTES, and whoever finds the queue full waits for PATIENCE, then is refused.
+
+When the home cannot be written, whoever waits is refused, or it goes to a second log (`spill`). What was
+accepted is never dropped: it is tried again, and how much was refused or spilled stands in a record afterwards.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from threading import Condition, Event, Lock, Thread
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any
+
+from guardrails.audit.errors import AuditError, AuditUnavailable
+from guardrails.audit.linking import own_record
+
+if TYPE_CHECKING:
+    from guardrails.audit.port import Home
+
+MOST = 8192
+MOST_BYTES = 64 << 20
+"""Records, and bytes of their bodies, that may wait for being written later."""
+
+PAUSE = 0.02
+"""Seconds that a record waits for others at most, before it is written later."""
+
+PATIENCE = 1.0
+"""Seconds that a caller waits for room in a full queue."""
+
+TOGETHER = 512
+"""Records of one write, at most: a bound on how long a caller waits for those of others."""
+
+FIRST_REST, LONGEST_REST = 0.05, 2.0
+"""Seconds that a log is left alone after it could not be written: doubled each time, up to the longest."""
+
+
+class Work:
+    """A record to be written. `turn` is what its caller waits on; None where nobody does."""
+
+    __slots__ = ("error", "leads", "record", "size", "turn")
+
+    def __init__(self, record: Any, size: int, turn: Any) -> None:
+        self.record = record
+        self.size = size
+        self.turn = turn
+        self.leads = False
+        self.error: Exception | None = None
+
+
+class Journal:
+    """Writes to `home`, or to `spill` while that fails. `prepared` makes the bytes of a record that is not yet
+    bytes; it must not raise."""
+
+    def __init__(self, home: Home, prepared: Callable[[Any], bytes], spill: Home | None = None) -> None:
+        self.home = home
+        self.spill = spill
+        self._prepared = prepared
+        self._refused = self._spilled = 0
+        self._start()
+        _care_for(self)
+
+    def _start(self) -> None:
+        self._mutex = Lock()
+        self._room = Condition(self._mutex)
+        self._waiting: deque[Work] = deque()
+        self._busy = False
+        self._unawaited = self._unawaited_bytes = 0
+        self._bell = Event()
+        self._rung = False
+        self._thread: Thread | None = None
+        self._error: AuditError | None = None
+        self._again = 0.0
+        self._rest = FIRST_REST
+        self._closed = False
+
+    # --- callers -------------------------------------------------------------------------------
+
+    @property
+    def error(self) -> AuditError | None:
+        """Why the log cannot be written at the moment."""
+        return self._error
+
+    def write(self, record: Any) -> None:
+        """Write a record; it is on disk when this returns. Raises `AuditUnavailable`."""
+        turn = Lock()
+        turn.acquire()
+        work = Work(record, 0, turn)
+        with self._mutex:
+            self._waiting.append(work)
+            if not self._busy:
+                self._busy = work.leads = True
+        try:
+            if not work.leads:
+                turn.acquire()
+            if work.leads:
+                self._lead(work)
+        except BaseException:
+            self._abandon(work)
+            raise
+        if work.error is not None:
+            raise AuditUnavailable(str(work.error)) from work.error
+
+    def put(self, record: Any, size: int) -> None:
+        """Take a record of about `size` bytes to be written soon. Raises `AuditUnavailable` when the log cannot be
+        written, or the queue stays full."""
+        if self._error is not None and self.spill is None:
+            with self._mutex:
+                self._refused += 1
+            raise AuditUnavailable(str(self._error)) from self._error
+        self.keep(record, size, patience=PATIENCE)
+
+    def keep(self, record: Any, size: int, *, patience: float) -> None:
+        """Take a record to be written as soon as that can be, also while the log cannot be written."""
+        with self._mutex:
+            if self._is_full(size):
+                self._wait_for_room(size, patience)
+            self._waiting.append(Work(record, size, None))
+            self._unawaited += 1
+            self._unawaited_bytes += size
+            if self._rung:
+                return
+            self._rung = True
+        self._ring()
+
+    def flush(self) -> None:
+        """Return when all that was taken is on disk. Raises `AuditUnavailable`."""
+        while True:
+            self.write(None)
+            with self._mutex:
+                if not self._unawaited:
+                    return
+
+    def close(self) -> None:
+        """Write what waits, and stop. Raises `AuditUnavailable` when it cannot be written."""
+        try:
+            self.flush()
+        finally:
+            self._closed = True
+            self._bell.set()
+            self.home.close()
+            if self.spill is not None:
+                self.spill.close()
+
+    def _is_full(self, size: int) -> bool:
+        return self._unawaited >= MOST or self._unawaited_bytes + size > MOST_BYTES
+
+    def _wait_for_room(self, size: int, patience: float) -> None:
+        until = monotonic() + patience
+        while self._is_full(size):
+            left = until - monotonic()
+            if left <= 0 or not self._room.wait(left):
+                self._refused += 1
+                why = self._error or f"{self._unawaited} records wait to be written"
+                raise AuditUnavailable(f"the audit log takes no more: {why}")
+
+    # --- the thread for what nobody waits for --------------------------------------------------
+
+    def _ring(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = Thread(target=_run, args=(weakref.ref(self), self._bell), name="guard-audit", daemon=True)
+            self._thread.start()
+        self._bell.set()
+
+    def write_waiting(self) -> float:
+        """Write what waits; gives the seconds after which to try again, 0 when all is written."""
+        self._bell.clear()
+        with self._mutex:
+            self._rung = False
+        try:
+            self.write(None)
+        except AuditUnavailable:
+            return self._rest
+        with self._mutex:
+            return PAUSE if self._unawaited else 0.0
+
+    # --- the leader ----------------------------------------------------------------------------
+
+    def _lead(self, own: Work) -> None:
+        """Write all that waits, and hand over to whoever came in the meantime."""
+        with self._mutex:
+            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
+        left: list[Work] = []
+        try:
+            left = self._written(batch)
+        finally:
+            for work in batch:
+                if work.turn is not None and work is not own:
+                    work.turn.release()
+            own.leads = False
+            self._hand_over(batch, left, own)
+        if own.turn is not None and own not in batch:
+            own.turn.acquire()
+            if own.leads:
+                self._lead(own)
+
+    def _abandon(self, work: Work) -> None:
+        """The thread of `work` was interrupted: its record is written, but nobody may wait for it to lead."""
+        with self._mutex:
+            work.turn, leads = None, work.leads
+            work.leads = False
+            if work in self._waiting:
+                self._unawaited += 1
+        if leads:
+            self._hand_over((), (), work)
+
+    def _hand_over(self, batch: Sequence[Work], left: Sequence[Work], own: Work) -> None:
+        with self._mutex:
+            self._waiting.extendleft(reversed(left))
+            done = [work for work in batch if work.turn is None]
+            self._unawaited -= len(done) - len(left)
+            self._unawaited_bytes -= sum(work.size for work in done) - sum(work.size for work in left)
+            self._room.notify_all()
+            following = next((work for work in self._waiting if work.turn is not None), None)
+            self._busy = following is not None
+            if following is not None:
+                following.leads = True
+                following.turn.release()
+
+    def _written(self, batch: Sequence[Work]) -> list[Work]:
+        """Write a batch; gives what is to be tried again."""
+        for work in batch:
+            if work.record is not None and work.record.__class__ is not bytes:
+                work.record = self._prepared(work.record)
+        bodies = [work.record for work in batch if work.record is not None]
+        try:
+            self._append(bodies)
+        except AuditError as error:
+            awaited = [work for work in batch if work.turn is not None]
+            for work in awaited:
+                work.error = error
+            with self._mutex:
+                self._refused += sum(work.record is not None for work in awaited)
+            return [work for work in batch if work.turn is None]
+        return []
+
+    def _append(self, bodies: Sequence[bytes]) -> None:
+        if self._error is not None and monotonic() < self._again:
+            self._elsewhere(bodies, self._error)
+            return
+        if not bodies and self._error is None:
+            return
+        try:
+            self.home.append([*self._told(), *bodies])
+        except AuditError as error:
+            self._failed(error)
+            self._elsewhere(bodies, error)
+            return
+        self._error, self._rest = None, FIRST_REST
+        self._refused = self._spilled = 0
+
+    def _failed(self, error: AuditError) -> None:
+        self._error = error
+        self._again = monotonic() + self._rest
+        self._rest = min(self._rest * 2, LONGEST_REST)
+
+    def _elsewhere(self, bodies: Sequence[bytes], error: AuditError) -> None:
+        """Write to the second log, or raise why the first cannot be written."""
+        if self.spill is None:
+            raise error
+        try:
+            if bodies:
+                self.spill.append(bodies)
+        except AuditError as second:
+            raise AuditUnavailable(f"{error}; and neither can the second log: {second}") from second
+        self._spilled += len(bodies)
+
+    def _told(self) -> list[bytes]:
+        """What the log missed, as its first record after that."""
+        if self._error is None and not self._refused:
+            return []
+        facts: dict[str, Any] = {"missed": "the log could not be written", "why": str(self._error or "it was full")}
+        facts["refused"] = self._refused
+        if self._spilled and self.spill is not None:
+            head = self.spill.head()
+            facts["spilled"] = {"records": self._spilled, "log": self.spill.linker.log, "size": head.size}
+        return [own_record("note", facts)]
+
+    def renew(self) -> None:
+        """Start afresh in a child process: what its parent has still to write is the parent's."""
+        self._start()
+
+
+def _run(known: weakref.ref[Journal], bell: Event) -> None:
+    while True:
+        bell.wait()
+        sleep(PAUSE)
+        journal = known()
+        if journal is None or journal._closed:
+            return
+        rest = journal.write_waiting()
+        del journal
+        if rest:
+            bell.set()
+            sleep(max(0.0, rest - PAUSE))
+
+
+def _care_for(journal: Journal) -> None:
+    """Nothing that was taken is lost at an orderly end of the process, and no child inherits it."""
+    known = weakref.ref(journal)
+
+    def renew() -> None:
+        survivor = known()
+        if survivor is not None:
+            survivor.renew()
+
+    def finish() -> None:
+        survivor = known()
+        if survivor is not None and not survivor._closed and survivor._unawaited:
+            try:
+                survivor.flush()
+            except AuditError as error:
+                os.write(2, f"guard: the audit log could not be finished: {error}\n".encode())
+
+    os.register_at_fork(after_in_child=renew)
+    atexit.register(finish)

@@ -1,0 +1,194 @@
+"""The audit log as the rest of the program sees it: opened by a URL, told of what happens, asked for nothing.
+
+    file:///var/log/guard                folder of segment files
+    sqlite:///var/lib/guard/audit.db     one database file
+    postgresql://host/database           one database for many writers; `?log=name` for several logs in it
+
+Options after a `?`: `key=/path` (a file with the key), `spill=/folder` (a second log, for `audit ... else spill`),
+`anchor=TARGET` (where the head is written down, may be repeated), `clean=no` (leave secrets to the policy).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from guardrails.audit.errors import AuditError, AuditUnavailable, needs_extra
+from guardrails.audit.journal import Journal
+from guardrails.audit.scribe import Draft, Scribe
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from guardrails.audit.keys import Keys
+    from guardrails.audit.port import Home
+
+OPTIONS = ("anchor", "clean", "key", "log", "rotate", "spill")
+FORMS = "use `file:///folder`, `sqlite:///file.db` or `postgresql://host/database`"
+
+
+class Address:
+    """A URL of a log, taken apart. Raises `AuditError` for one that names none."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url if "://" in url else f"file://{url}" if url.startswith("/") else url)
+        self.scheme = {"postgres": "postgresql"}.get(parts.scheme, parts.scheme)
+        if self.scheme not in ("file", "sqlite", "postgresql"):
+            raise AuditError(f"`{url}` names no audit log: {FORMS}")
+        options = parse_qsl(parts.query, keep_blank_values=True)
+        self.options = {name: value for name, value in options if name in OPTIONS}
+        self.anchors = [value for name, value in options if name == "anchor"]
+        others = [(name, value) for name, value in options if name not in OPTIONS]
+        if others and self.scheme != "postgresql":
+            raise AuditError(f"an audit log has no option `{others[0][0]}`: it has {', '.join(OPTIONS)}")
+        self.path = unquote(parts.path)
+        self.url = parts._replace(scheme=self.scheme, query=urlencode(others), fragment="").geturl()
+        if self.scheme != "postgresql" and (parts.netloc or self.path in ("", "/")):
+            raise AuditError(f"`{url}` has no path: {FORMS}")
+
+    @property
+    def rotate(self) -> int:
+        from guardrails.audit.files import ROTATE
+
+        text = self.options.get("rotate", str(ROTATE))
+        if not text.isdigit() or not 4096 <= int(text) <= 1 << 40:
+            raise AuditError(f"`rotate` is a number of bytes from 4096 up, not `{text}`")
+        return int(text)
+
+
+def home_at(url: str, *, key: bytes | str | None = None) -> Home:
+    """The home of the log at a URL, opened when it is first used. Raises `AuditError`."""
+    return _home(Address(url), key)[0]
+
+
+def _home(address: Address, key: bytes | str | None) -> tuple[Home, Keys]:
+    _check_packages()
+    from guardrails.audit.keys import keys_for
+
+    file = address.options.get("key")
+    if address.scheme == "file":
+        from guardrails.audit.files import FileHome
+        from guardrails.audit.segments import segments_of
+        from pathlib import Path  # isort: skip
+
+        folder = address.path.rstrip("/")
+        keys = keys_for(key, file, f"{folder}.key", is_new=not segments_of(Path(folder)))
+        return FileHome(folder, keys, rotate=address.rotate), keys
+    if address.scheme == "sqlite":
+        from os.path import exists
+
+        from guardrails.audit.sqlite import SqliteHome
+
+        keys = keys_for(key, file, f"{address.path}.key", is_new=not exists(address.path))
+        return SqliteHome(address.path, keys), keys
+    from guardrails.audit.postgres import PostgresHome
+
+    keys = keys_for(key, file, None, is_new=True)
+    return PostgresHome(address.url, keys, name=address.options.get("log", "guard")), keys
+
+
+def _check_packages() -> None:
+    for package in ("cryptography", "orjson"):
+        try:
+            __import__(package)
+        except ImportError as error:
+            raise needs_extra("audit", package) from error
+
+
+class AuditLog:
+    """A log that is written to. Thread-safe; a child process may go on using it."""
+
+    def __init__(
+        self, home: Home, *, spill: Home | None = None, anchors: tuple[str, ...] = (), clean: bool = True
+    ) -> None:
+        self.home = home
+        self.scribe = Scribe(home.subjects(), clean=clean)
+        self.journal = Journal(home, self._prepared, spill)
+        self.has_spill = spill is not None
+        self.anchors = anchors
+
+    @classmethod
+    def open(cls, url: str, *, key: bytes | str | None = None) -> AuditLog:
+        """The log at a URL; see `guardrails.audit.open_log`."""
+        address = Address(url)
+        home, keys = _home(address, key)
+        spill: Home | None = None
+        if "spill" in address.options:
+            from guardrails.audit.files import FileHome
+
+            spill = FileHome(address.options["spill"], keys, rotate=address.rotate)
+        log = cls(
+            home, spill=spill, anchors=tuple(address.anchors), clean=address.options.get("clean") != "no"
+        )
+        if log.anchors:
+            from guardrails.audit.anchoring import keep_anchored
+
+            keep_anchored(log)
+        return log
+
+    def record(self, draft: Draft, *, durable: bool) -> None:
+        """Write a record: with `durable` it is on disk when this returns, else it will be soon (see
+        `guardrails.audit.journal`). Raises `AuditUnavailable`."""
+        if not durable:
+            self.journal.put(draft, draft.size)
+            return
+        try:
+            body = self.scribe.strictly(draft)
+        except (AuditError, OSError) as error:
+            raise AuditUnavailable(f"a record cannot be made: {error}") from error
+        self.journal.write(body)
+
+    def keep(self, draft: Draft) -> None:
+        """Write a record of what has happened already, so that nothing can be refused: as soon as the log can be
+        written. Raises `AuditUnavailable` when too many wait."""
+        self.journal.keep(draft, draft.size, patience=1.0)
+
+    def append(
+        self, kind: str, facts: Mapping[str, Any], *, subject: str = "", durable: bool = True, **fields: Any
+    ) -> None:
+        """Write a record of another kind, such as an `approval`: `facts` are sealed for `subject` (a principal's
+        id) where there is one, else they are in the clear. `fields` are those of `guardrails.audit.record`.
+        Raises `AuditUnavailable`."""
+        from os import urandom
+
+        from guardrails.audit.content import Content
+        from guardrails.audit.record import KINDS, as_json
+
+        if kind not in KINDS:
+            raise AuditError(f"there is no kind of record `{kind}`: use one of {', '.join(KINDS)}")
+        fields.setdefault("id", urandom(16).hex())
+        if subject:
+            said = as_json(dict(facts))
+            draft = Draft(kind, fields, subject=subject, who=subject, content=Content(said, said))
+            self.record(draft, durable=durable)
+            return
+        from guardrails.audit.linking import own_record
+
+        body = own_record(kind, dict(facts)) if not fields else self._plain(kind, facts, fields)
+        if durable:
+            self.journal.write(body)
+        else:
+            self.journal.put(body, len(body))
+
+    def _plain(self, kind: str, facts: Mapping[str, Any], fields: dict[str, Any]) -> bytes:
+        from time import time_ns
+
+        from orjson import loads
+
+        from guardrails.audit.record import as_json, body_of, rfc3339
+        from guardrails.version import VERSION
+
+        us = time_ns() // 1000
+        said = loads(as_json(dict(facts)))
+        return body_of({**fields, "kind": kind, "at": rfc3339(us), "us": us, "engine": VERSION, "facts": said})
+
+    def _prepared(self, draft: Any) -> bytes:
+        return self.scribe.body(draft)
+
+    def flush(self) -> None:
+        """Return when all that was taken is on disk. Raises `AuditUnavailable`."""
+        self.journal.flush()
+
+    def close(self) -> None:
+        """Write what waits, and close. Raises `AuditUnavailable` when it cannot be written."""
+        self.journal.close()

@@ -1,0 +1,198 @@
+"""The recorder: an observer of a guard that writes every check down before its decision is told (law L9).
+
+Takes checks and what became of calls, gives decisions: the same ones, or a denial where the record could not be
+written. How strict it is says the policy: `audit durable` waits for the disk, `audit buffered` does not.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import suppress
+from hashlib import blake2b
+from os import urandom
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any
+
+from guardrails.audit.content import content_of, facts_of_usage
+from guardrails.audit.errors import AuditUnavailable
+from guardrails.audit.record import as_json
+from guardrails.audit.scribe import Draft
+from guardrails.audit.tracing import trace_of
+from guardrails.errors import Unavailable
+from guardrails.model import Applied, Decision, Denial, Outcome, Place
+from guardrails.observing import Observer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from guardrails.audit.log import AuditLog
+    from guardrails.guard import Guard
+    from guardrails.observing import Check
+    from guardrails.session import Session
+
+DEFAULT = ("durable", "deny")
+"""Mode of a policy that does not say one, and what happens when the log cannot be written."""
+
+MOST_CALLS = 10_000
+"""Calls of which the decision's id is remembered, so that their outcome can name it."""
+
+_PARTS = {"call": "args", "result": "result", "input": "text", "output": "text"}
+_STATUS = {"released": "not run"}
+_NOWHERE = Place("<audit>", 0, 0, 0, 0)
+
+
+class Recorder(Observer):
+    """Writes to one log for one guard."""
+
+    def __init__(self, log: AuditLog) -> None:
+        self.log = log
+        self._calls: OrderedDict[tuple[str, str], str] = OrderedDict()
+
+    # --- checks --------------------------------------------------------------------------------
+
+    def begun(self, check: Check) -> None:
+        check.notes[self] = perf_counter_ns()
+
+    def ended(self, check: Check, decision: Decision) -> Decision:
+        took = perf_counter_ns() - check.notes.get(self, perf_counter_ns())
+        decision = decision.known_as(urandom(16).hex())
+        draft = self._draft(check, decision, took)
+        try:
+            self.log.record(draft, durable=mode_of(check.guard)[0] == "durable")
+        except AuditUnavailable as error:
+            return refused(check, decision, error)
+        return decision
+
+    async def ended_later(self, check: Check, decision: Decision) -> Decision:
+        if mode_of(check.guard)[0] != "durable":
+            return self.ended(check, decision)
+        from asyncio import to_thread
+
+        return await to_thread(self.ended, check, decision)
+
+    def _draft(self, check: Check, decision: Decision, took: int) -> Draft:
+        point = check.point
+        if point in ("usage", "reserve"):
+            return self._usage(check, decision)
+        fields = self._fields(check, decision.id)
+        fields["latency_us"] = took // 1000
+        content = content_of(check, decision)
+        is_outcome = point == "result" or check.streamed == "end"
+        if point == "call":
+            self._remember(check, decision.id)
+        elif point == "result":
+            fields["ref"], fields["status"] = self._intent_of(check), "ok"
+        if check.streamed:
+            fields["status"] = "streamed"
+        return Draft(
+            "outcome" if is_outcome else "intent", fields, subject=_subject(check.principal, check.session),
+            who=check.principal, decision=decision, content=content, part=_PARTS[point],
+        )  # fmt: skip
+
+    def _usage(self, check: Check, decision: Decision) -> Draft:
+        fields = self._fields(check, decision.id)
+        fields["facts"] = facts_of_usage(check.payload) | ({"reserved": True} if check.point == "reserve" else {})
+        return Draft("usage", fields, subject=_subject(check.principal, check.session), decision=decision)
+
+    def _fields(self, check: Check, id: str) -> dict[str, Any]:
+        trace, span = trace_of(check.session, id)
+        agent = check.agent.get("id") if isinstance(check.agent, dict) else None
+        return {
+            "id": id, "trace": trace, "span": span, "session": check.session, "point": check.point,
+            "tool": _name(check.tool), "call_id": check.call_id, "agent": _name(agent),
+        }  # fmt: skip
+
+    # --- what became of calls ------------------------------------------------------------------
+
+    def became(self, check: Check, what: str, decision: Decision | None) -> None:
+        fields = self._fields(check, urandom(16).hex())
+        fields["point"] = "call"
+        fields["status"] = _STATUS.get(what, what)
+        fields["ref"] = (decision.id if decision is not None else "") or self._intent_of(check)
+        if check.payload is not None:
+            fields["facts"] = facts_of_usage(check.payload)
+        self._keep(check.guard, Draft("outcome", fields, subject=_subject(check.principal, check.session)))
+
+    def opened(self, session: Session) -> None:
+        trace, span = trace_of(session.id, "")
+        fields = {
+            "id": urandom(16).hex(), "trace": trace, "span": span, "session": session.id,
+            "agent": _name(session._agent.get("id")), "policy": session.guard.digest,
+        }  # fmt: skip
+        principal = session._principal
+        self._keep(session.guard, Draft("opened", fields, subject=_subject(principal, session.id), who=principal))
+
+    def switched(self, guard: Guard, facts: Mapping[str, Any]) -> None:
+        self.log.append("halt", dict(facts), policy=guard.digest)
+
+    def _keep(self, guard: Guard, draft: Draft) -> None:
+        """What has happened already is written like the decisions are, and held where that fails."""
+        if mode_of(guard)[0] == "durable":
+            try:
+                self.log.record(draft, durable=True)
+                return
+            except AuditUnavailable:
+                pass  # kept below, and written when the log is back
+        with suppress(AuditUnavailable):
+            # Counted by the journal, and told in a record once it can be: the next decision is refused anyway.
+            self.log.keep(draft)
+
+    # --- which outcome belongs to which call ---------------------------------------------------
+
+    def _remember(self, check: Check, id: str) -> None:
+        calls = self._calls
+        calls[_call_of(check)] = id
+        while len(calls) > MOST_CALLS:
+            with suppress(KeyError):
+                calls.popitem(last=False)
+
+    def _intent_of(self, check: Check) -> str:
+        return self._calls.get(_call_of(check), "")
+
+
+class Unlogged(Observer):
+    """Stands where a policy asks for an audit log and nobody named one: nothing is let through (law L2)."""
+
+    def ended(self, check: Check, decision: Decision) -> Decision:
+        why = "the policy says `audit`, and no audit log is named: give `audit=`, `--audit` or GUARD_AUDIT"
+        return refused(check, decision, AuditUnavailable(why))
+
+
+def mode_of(guard: Guard) -> tuple[str, str]:
+    """`(durable | buffered, deny | spill)` of the policy in force."""
+    mode: tuple[str, str] | None = guard.engine.program.head.get("audit")
+    return mode or DEFAULT
+
+
+def refused(check: Check, decision: Decision, error: AuditUnavailable) -> Decision:
+    """The denial of what could not be written down; what was charged for it is given back."""
+    if decision.reservation and decision.outcome is Outcome.ALLOW:
+        with suppress(Unavailable):
+            check.guard.state.store.release(decision.reservation, now=check.guard.clock.now())
+    if decision.outcome >= Outcome.DENY:
+        return decision
+    message = f"the decision could not be written to the audit log: {error}"
+    applied = Applied("audit", Outcome.DENY, policy="guard", label="audit", message=message, place=_NOWHERE)
+    denial = Denial("retry_after", f"{message}. Try again later.", retry_after=1.0)
+    stopped = Decision(
+        Outcome.DENY, decision.policy, (*decision.applied, applied), decision.errors, decision.transforms,
+        decision.obligations, denial=lambda _: denial,
+    )  # fmt: skip
+    return stopped.known_as(decision.id)
+
+
+def _call_of(check: Check) -> tuple[str, str]:
+    if check.call_id is not None:
+        return check.session, check.call_id
+    args = blake2b(as_json(check.args), digest_size=16).hexdigest()
+    return check.session, f"{check.tool} {args}"
+
+
+def _subject(principal: Any, session: str) -> str:
+    """Whose key seals a record: the principal's, else that of the session."""
+    id = principal.get("id") if isinstance(principal, dict) else None
+    return f"session:{session}" if id is None or id == "" else str(id)
+
+
+def _name(value: Any) -> str | None:
+    return value[:256] if isinstance(value, str) else None
