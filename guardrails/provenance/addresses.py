@@ -15,15 +15,17 @@ from guardrails.provenance.words import composed
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeAlias
 
-_EMAIL = re.compile(
-    r"(?<![\w.+%~!#$*/^`{|}@\\-])'?([\w.+%~'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,10})(?![\w@-]|\.[\w.-])"
-)
-_URL = re.compile(r"(?<![\w+.-])[A-Za-z][A-Za-z0-9+.-]{1,15}://[^\s\x00<>\"`{}|\\^\[\]]{1,2000}")
+    Span: TypeAlias = tuple[int, int, str]
+
+_LOCAL = re.compile(r"[\w.+%~'-]{1,64}$")
+_DOMAIN = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,10}(?![\w@-]|\.[\w.-])")
+_NOT_BEFORE = frozenset("!#$*/^`{|}@\\")
+_SCHEME = re.compile(r"(?<![\w+.-])[A-Za-z][A-Za-z0-9+.-]{1,15}$")
+_REST = re.compile(r"[^\s\x00<>\"`{}|\\^\[\]]{1,2000}")
 _HOST = re.compile(r"(?<![\w@.:/+%~'\\-])(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w@/\\%~+-]|\.[\w.-]|:\w)")
-_URL_HOST = re.compile(
-    r"(?<![\w+.-])[A-Za-z][A-Za-z0-9+.-]{1,15}://([\w.-]{1,253})(?::\d{1,5})?(?=[/?#\s\x00]|$)"
-)
+_URL_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,15}://([\w.-]{1,253})(?::\d{1,5})?(?=[/?#\s\x00]|$)")
 _FILES_ROWS = """
 bak bash bat bin bmp bz2 c cc cfg class conf cpp cs css csv dat db dll doc docx env eps exe gif go gz h
 hpp htm html ico ini ipynb jar java jpeg jpg js json jsonl key lock log lua md mov mp3 mp4 odt pdf pem php
@@ -33,24 +35,35 @@ yaml yml zip
 _FILES = frozenset(_FILES_ROWS.split())
 
 
-def email_spans(text: str) -> Iterator[tuple[int, int, str]]:
+def email_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[Span]:
     """E-mail addresses; the same in any case."""
-    if "@" not in text:
-        return
-    for found in _EMAIL.finditer(text):
-        end = found.end(1)
-        local = found.group(1).lstrip("'")
-        if not local.startswith(("@", ".")) and not local.endswith("-"):
-            yield end - len(local), end, composed(local).lower()
+    end = len(text) if end is None else end
+    at = text.find("@", start, end)
+    while at >= 0:
+        local = _LOCAL.search(text, max(0, at - 64), at)
+        domain = local and _DOMAIN.match(text, at + 1)
+        if local and domain and _is_whole(text, local):
+            first = local.start() + (local.group()[0] == "'")
+            yield first, domain.end(), composed(text[first : domain.end()]).lower()
+        at = text.find("@", at + 1, end)
 
 
-def url_spans(text: str) -> Iterator[tuple[int, int, str]]:
+def _is_whole(text: str, local: re.Match[str]) -> bool:
+    before = text[local.start() - 1 : local.start()]
+    return not (before.isalnum() or before in _NOT_BEFORE) and local.group().lstrip("'")[:1] not in ("", ".")
+
+
+def url_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[Span]:
     """Absolute URLs; the key is the canonical URL, or the URL itself where programs read it in several ways."""
-    if "://" not in text:
-        return
-    for found in _URL.finditer(text):
-        url = _without_stops(found.group())
-        yield found.start(), found.start() + len(url), canonical_url(url)
+    end = len(text) if end is None else end
+    marks = text.find("://", start, end)
+    while marks >= 0:
+        scheme = _SCHEME.search(text, max(0, marks - 16), marks)
+        rest = scheme and _REST.match(text, marks + 3)
+        if scheme and rest:
+            url = _without_stops(text[scheme.start() : rest.end()])
+            yield scheme.start(), scheme.start() + len(url), canonical_url(url)
+        marks = text.find("://", marks + 3, end)
 
 
 def _without_stops(url: str) -> str:
@@ -67,12 +80,13 @@ def canonical_url(url: str) -> str:
         return url
 
 
-def host_spans(text: str) -> Iterator[tuple[int, int, str]]:
+def host_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[Span]:
     """Host names that stand alone, and the hosts of URLs without user information."""
+    end = len(text) if end is None else end
     if "." not in text:
         return
-    for found in _HOST.finditer(text):
+    for found in _HOST.finditer(text, start, end):
         if found.group().rpartition(".")[2].lower() not in _FILES:
             yield (*found.span(), found.group().lower())
-    for found in _URL_HOST.finditer(text):
+    for found in _URL_HOST.finditer(text, start, end):
         yield (*found.span(1), found.group(1).lower())

@@ -43,7 +43,14 @@ def stands_alone(text: str, start: int, end: int) -> bool:
 
 def one_blank(text: str) -> str:
     """`text` with every run of blanks as one; the marks between leaves stay."""
-    return _BLANKS.sub(" ", text)
+    if not text.isascii():
+        return _BLANKS.sub(" ", text)
+    for blank in "\t\n\r\v\f":
+        if blank in text:
+            text = text.replace(blank, " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text
 
 
 def _begins(text: str, place: int, wanted: str) -> bool:

@@ -48,16 +48,17 @@ class Archive:
     """The texts of a session."""
 
     __slots__ = (
+        "_alone",
         "_bytes",
         "_events",
         "_firsts",
         "_label_numbers",
-        "_label_sets",
         "_label_starts",
         "_labels",
         "_leaf_starts",
         "_starts",
         "_ways",
+        "label_sets",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -67,7 +68,8 @@ class Archive:
         self._events: list[tuple[int, str, str | None]] = []
         self._leaf_starts = array("I")
         self._label_starts, self._labels = array("I"), array("I")
-        self._label_sets: list[frozenset[str]] = []
+        self.label_sets: list[frozenset[str]] = []
+        self._alone: list[frozenset[frozenset[str]]] = []
         self._label_numbers: dict[frozenset[str], int] = {}
 
     @property
@@ -77,7 +79,7 @@ class Archive:
     def take(
         self, event: tuple[int, str, str | None], payload: Any, labels_of: Any
     ) -> Iterator[tuple[int, str]]:
-        """Keep a payload; gives its blocks, each a number and the text, which goes on a little into the next."""
+        """Keep a payload; give its blocks, each a number and the text, which goes on a little into the next."""
         self._events.append(event)
         self._leaf_starts.append(len(self._ways))
         texts = list(self._noted(payload, labels_of))
@@ -95,7 +97,7 @@ class Archive:
     def _noted(self, payload: Any, labels_of: Any) -> Iterator[str]:
         ways = self._ways
         fixed = labels_of if isinstance(labels_of, frozenset) else None
-        last = None
+        last = self.label_sets[self._labels[-1]] if self._labels else None
         for leaf in leaves(payload, ways):
             labels = labels_of(leaf.way) if fixed is None else fixed
             if labels != last:
@@ -106,9 +108,10 @@ class Archive:
             yield leaf.text.replace(MARK, "\ufffd")
 
     def _number(self, labels: frozenset[str]) -> int:
-        number = self._label_numbers.setdefault(labels, len(self._label_sets))
-        if number == len(self._label_sets):
-            self._label_sets.append(labels)
+        number = self._label_numbers.setdefault(labels, len(self.label_sets))
+        if number == len(self.label_sets):
+            self.label_sets.append(labels)
+            self._alone.append(frozenset({labels}))
         return number
 
     def window(self, block: int, around: int) -> Window:
@@ -127,17 +130,28 @@ class Archive:
             place -= 1
         return place
 
-    def labels_of_last(self) -> frozenset[str]:
-        """The labels of all leaves of the last event."""
-        first = bisect_right(self._label_starts, self._leaf_starts[-1] - 1) if self._leaf_starts else 0
-        return frozenset().union(*(self._label_sets[number] for number in self._labels[first:]))
+    def newest(self, most: int) -> Window:
+        """About the last `most` bytes."""
+        block = max(0, bisect_right(self._starts, max(0, len(self._bytes) - most)) - 1)
+        block = min(block, max(0, len(self._starts) - 2))
+        text = self._bytes[self._starts[block] :].decode("utf-8", "surrogatepass")
+        return Window(text, self._firsts[block], opens=True, closes=True)
 
-    def group(self, block: int) -> int:
-        """A number for the labels of a block's first leaf."""
-        return self._labels[bisect_right(self._label_starts, self._firsts[block]) - 1]
+    def only_leaf(self, block: int) -> int:
+        """The leaf that a block is a part of; -1 where it holds the end of one."""
+        leaf = self._firsts[block]
+        return leaf if leaf == self._firsts[block + 1] else -1
+
+    def labels_of_block(self, block: int) -> frozenset[frozenset[str]]:
+        """The sets of labels that the leaves of a block have."""
+        first = bisect_right(self._label_starts, self._firsts[block]) - 1
+        last = bisect_right(self._label_starts, self._firsts[block + 1]) - 1
+        if first == last:
+            return self._alone[self._labels[first]]
+        return frozenset(self.label_sets[number] for number in self._labels[first : last + 1])
 
     def labels(self, leaf: int) -> frozenset[str]:
-        return self._label_sets[self._labels[bisect_right(self._label_starts, leaf) - 1]]
+        return self.label_sets[self._labels[bisect_right(self._label_starts, leaf) - 1]]
 
     def event(self, leaf: int) -> tuple[int, str, str | None]:
         return self._events[bisect_right(self._leaf_starts, leaf) - 1]

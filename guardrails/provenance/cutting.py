@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from guardrails.provenance.forms import inside, read
 from guardrails.provenance.parts import Part
-from guardrails.provenance.runs import runs_of
+from guardrails.provenance.runs import Runs
 from guardrails.provenance.words import ENOUGH, STOP, WORD, bits, is_weak
 
 TYPE_CHECKING = False
@@ -62,7 +62,7 @@ def _is_weak_form(text: str) -> bool:
 def _pieces(text: str, lookup: Lookup) -> Iterator[Part]:
     values = inside(text)
     places = [(start, end) for start, end, _ in values]
-    runs = [run for run in runs_of(text, lookup) if not _within(run.start, run.end, places)]
+    runs = [run for run in Runs(text, lookup).found() if not _within(run.start, run.end, places)]
     covered = [(run.start, run.end) for run in runs]
     for run in runs:
         yield Part(text[run.start : run.end], run.sources, weak=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from guardrails.provenance.addresses import email_spans, host_spans, url_spans
 from guardrails.provenance.dates import date_spans
-from guardrails.provenance.numbers import grouped_spans, iban_spans, number_spans
+from guardrails.provenance.numbers import grouped_spans, iban_spans, number_spans, same_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     Span: TypeAlias = tuple[int, int, str]
-    Finder: TypeAlias = Callable[[str], Iterator[Span]]
+    Finder: TypeAlias = Callable[..., Iterator[Span]]
 
 KINDS: dict[str, Finder] = {
     "email": email_spans,
@@ -31,6 +31,12 @@ KINDS: dict[str, Finder] = {
 
 INSIDE = ("email", "url", "iban", "date", "grouped", "number")
 """Kinds that are parts of their own inside a longer text; an earlier one keeps its place from later ones."""
+
+CUT = 4
+"""Characters before the end of a stretch in which a value may be cut off."""
+
+LONGEST = 60
+"""Characters of a date or number."""
 
 POSTED = ("email", "iban", "date", "grouped", "number")
 """Kinds whose keys are indexed, because their words alone would not lead to them."""
@@ -65,9 +71,15 @@ def inside(text: str) -> list[tuple[int, int, Form]]:
     return sorted(found, key=lambda each: each[0])
 
 
-def anchors(kind: str, key: str) -> tuple[str, ...]:
-    """Under which entries of the index a value is found: days without the time, phone numbers by what all
-    their spellings share."""
+def anchors(form: Form) -> list[list[str]]:
+    """By which entries of the index a value is found; none: by its words."""
+    if form.kind in ("url", "host"):
+        return []
+    return [[key] for key in _entries(form.kind, form.key)]
+
+
+def _entries(kind: str, key: str) -> tuple[str, ...]:
+    """Days are entered without the time, phone numbers by what all their spellings share."""
     if kind == "date":
         return (key[:10],)
     if kind == "grouped" and len(key) <= 16:
@@ -80,4 +92,53 @@ def posted(text: str) -> Iterator[str]:
     for kind in POSTED:
         for start, end, key in KINDS[kind](text):
             if key != text[start:end] or not key.isalnum():
-                yield from anchors(kind, key)
+                yield from _entries(kind, key)
+
+
+def same(text: str, form: Form) -> Iterator[tuple[int, int]]:
+    """Where the value stands in `text`, in any of its spellings."""
+    spans = KINDS[form.kind]
+    for first, last in _near(text, form):
+        for start, end, key in spans(text, first, last):
+            if end > last - CUT and last < len(text):
+                continue  # what follows could make it longer
+            if key == form.key or (form.kind == "grouped" and same_number(key, form.key)):
+                yield start, end
+
+
+def _near(text: str, form: Form) -> list[tuple[int, int]]:
+    """The stretches of `text` in which the value can be, by something that all its spellings have."""
+    before, after = _AROUND.get(form.kind, (0, 0))
+    needles = _NEEDLES[form.kind](form.key) if form.kind in _NEEDLES else ()
+    if not needles:
+        return [(0, len(text))]
+    there = text.lower()
+    if len(there) != len(text):
+        return [(0, len(text))]
+    found: list[tuple[int, int]] = []
+    for needle in needles:
+        place = there.find(needle)
+        while place >= 0:
+            found.append((max(0, place - before), min(len(text), place + after)))
+            place = there.find(needle, place + max(1, after - LONGEST))
+    return found
+
+
+def _number_needles(key: str) -> tuple[str, ...]:
+    whole = key.lstrip("-").partition(".")[0]
+    return (whole, f"{int(whole):,}") if len(whole) > 3 and whole.isdigit() else (whole,)
+
+
+def _iban_needles(key: str) -> tuple[str, ...]:
+    return key, f"{key[:4]} {key[4:8]}", f"{key[:4]}-{key[4:8]}"
+
+
+_NEEDLES: dict[str, Callable[[str], tuple[str, ...]]] = {
+    "email": lambda key: (key,),
+    "number": _number_needles,
+    "iban": _iban_needles,
+    "date": lambda key: (key[:4],),
+    "host": lambda key: (key,),
+}
+_AROUND = {"email": (0, 400), "number": (1, 180), "iban": (0, 80), "date": (24, 120), "host": (300, 400)}
+"""How far around a needle the value goes, before and after its start."""

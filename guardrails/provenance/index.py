@@ -7,11 +7,13 @@ is too much to look through is left out, which takes sources away and never adds
 
 from __future__ import annotations
 
+from guardrails.provenance.alike import other_words
 from guardrails.provenance.archive import Archive
 from guardrails.provenance.cutting import parts_of
 from guardrails.provenance.forms import posted
 from guardrails.provenance.leaves import values_of
 from guardrails.provenance.lookup import Lookup
+from guardrails.provenance.loose import SIGN, loose_spans
 from guardrails.provenance.parts import Part
 from guardrails.provenance.postings import Postings, entries_of
 from guardrails.provenance.words import LONGEST, folded_words, is_telling
@@ -35,14 +37,18 @@ FLUSH = 1 << 14
 class Index:
     """Everything a session has seen."""
 
-    __slots__ = ("_archive", "_lookup", "_postings", "labels")
+    __slots__ = ("_archive", "_given", "_lookup", "_postings")
 
     def __init__(self) -> None:
         self._archive = Archive()
         self._postings = Postings()
         self._lookup = Lookup(self._archive, self._postings)
-        self.labels: frozenset[str] = frozenset()
+        self._given: frozenset[str] = frozenset()
+
+    @property
+    def labels(self) -> frozenset[str]:
         """The labels of everything that was added or lost."""
+        return self._given.union(*self._archive.label_sets)
 
     @property
     def size(self) -> int:
@@ -52,6 +58,8 @@ class Index:
     def add(self, event: int, point: str, tool: str | None, payload: Any, labels_of: LabelsOf) -> None:
         """Take in the payload of an event. `labels_of` gives the labels of the leaf at a pointer, or is the labels
         of all leaves. Add every event once, in order."""
+        if not callable(labels_of):
+            self._given |= labels_of
         waiting: list[int] = []
         for block, text in self._archive.take((event, point, tool), payload, labels_of):
             waiting += entries_of(indexed(text), block)
@@ -60,11 +68,10 @@ class Index:
                 waiting = []
         if waiting:
             self._postings.add(waiting)
-        self.labels |= self._archive.labels_of_last()
 
     def lose(self, event: int, point: str, tool: str | None, labels: frozenset[str]) -> None:
         """Note an event whose payload was too large to keep: it may have held anything."""
-        self.labels |= labels
+        self._given |= labels
 
     def look_up(self, value: Any) -> tuple[Part, ...]:
         """The parts of a value, each with the places it appeared in."""
@@ -79,4 +86,6 @@ def indexed(text: str) -> set[str]:
     """What a block is found by."""
     words = {word[:LONGEST] for word in folded_words(text) if is_telling(word)}
     words.update(posted(text))
+    words.update(word[:LONGEST] for word in other_words(text) if is_telling(word))
+    words.update(SIGN + key for _, _, key in loose_spans(text))
     return words

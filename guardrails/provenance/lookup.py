@@ -1,20 +1,20 @@
 """Look-ups: the sources of one piece of a value.
 
 Takes a piece, gives its sources. The one idea: first the strict question, and the generous one only where the
-strict one has no answer. A piece is found through its rarest words, and read where these stand together.
+strict one has no answer. A piece is found through its rarest word, and read where its other words stand near.
 """
 
 from __future__ import annotations
 
 from guardrails.provenance.aligned import occurrences, one_blank
-from guardrails.provenance.forms import KINDS, anchors, read
-from guardrails.provenance.numbers import same_number
-from guardrails.provenance.sources import Gathering, chosen
+from guardrails.provenance.forms import anchors, read, same
+from guardrails.provenance.related import related
+from guardrails.provenance.sources import Gathering
 from guardrails.provenance.words import LONGEST, composed, folded_words, is_telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from guardrails.provenance.archive import Archive, Window
     from guardrails.provenance.forms import Form
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 MANY = 1_024
 """Blocks of a word that are considered."""
 
-FEW = 6
-"""Blocks that are read without asking whether the other words stand there as well."""
-
 ANCHORS = 8
 """Words of a piece by which it is looked for."""
 
 AROUND = 96
 """Bytes that are read on either side of a block, beside the length of what is looked for."""
+
+LITERAL = frozenset({"url", "grouped", "date", "iban"})
+"""Kinds whose values are also looked for as they are written: where they have no reading that is certain."""
 
 
 class Lookup:
@@ -50,58 +50,38 @@ class Lookup:
         found = Gathering(self.archive)
         if form is not None:
             self._same_form(text, form, found)
-        if not found and (form is None or form.kind in ("url", "grouped", "date", "iban")):
+        if not found and (form is None or form.kind in LITERAL):
             self._same_text(text, found)
+        if not found:
+            related(text, form, self, found)
         return found.sources()
 
     def _same_form(self, text: str, form: Form, found: Gathering) -> None:
-        words = anchors(form.kind, form.key) if form.kind not in ("url", "host") else ()
-        blocks = {block for word in words for block in self.postings.blocks(word, MANY)}
-        if form.kind in ("url", "host"):
-            blocks = set(self.together(text))
-        for block in chosen(self.archive, sorted(blocks)):
-            window = self.archive.window(block, len(text.encode()) + AROUND)
-            for start, end in _of_form(window.text, form):
-                found.take(window, start, end, exact=True)
+        around = len(text) * 2 + AROUND
+        for words in anchors(form) or [telling_words(text)]:
+            for window in self.windows(words, found, around):
+                for start, end in same(window.text, form):
+                    found.take(window, start, end, exact=True)
 
     def _same_text(self, text: str, found: Gathering) -> None:
-        for block in chosen(self.archive, self.together(text)):
-            window = self.archive.window(block, len(text.encode()) + AROUND)
-            for start, end in _of_text(window, text):
+        for window in self.windows(telling_words(text), found, len(text) * 4 + AROUND):
+            window.text = one_blank(composed(window.text))
+            for start, end in occurrences(window.text, text):
                 found.take(window, start, end, exact=True)
 
-    def together(self, text: str) -> Sequence[int]:
-        """Blocks with all the telling words of `text`, or next to each other."""
-        words = [word[:LONGEST] for word in dict.fromkeys(folded_words(text[:2_000])) if is_telling(word)]
-        return self.with_all(words[:ANCHORS])
-
-    def with_all(self, words: Sequence[str]) -> Sequence[int]:
-        """Blocks with one of the words and the others near."""
-        lists = []
-        for word in words:
-            blocks = self.postings.blocks(word, MANY)
-            if not blocks:
-                return ()
-            lists.append(blocks)
-        if not lists:
-            return ()
-        lists.sort(key=len)
-        found: Sequence[int] = lists[0]
-        for others in lists[1:]:
-            if len(found) <= FEW or len(others) >= MANY:
-                break
-            near = set(others)
-            found = [block for block in found if block in near or block + 1 in near or block - 1 in near]
-        return found
+    def windows(self, words: Iterable[str], found: Gathering, around: int) -> Iterator[Window]:
+        """What stands around the blocks with one of the words and the others near, as long as sources with their
+        labels are wanted."""
+        words = sorted(words, key=self.postings.count)
+        if not words:
+            return
+        rarest, others = words[0], words[1:]
+        for block in self.postings.blocks(rarest, MANY):
+            if all(self.postings.is_near(word, block) for word in others) and found.wants(block):
+                yield self.archive.window(block, around)
 
 
-def _of_form(text: str, form: Form) -> Iterator[tuple[int, int]]:
-    for start, end, key in KINDS[form.kind](text):
-        if key == form.key or (form.kind == "grouped" and same_number(key, form.key)):
-            yield start, end
-
-
-def _of_text(window: Window, text: str) -> Iterator[tuple[int, int]]:
-    plain = one_blank(composed(window.text))
-    window.text = plain
-    yield from occurrences(plain, text)
+def telling_words(text: str) -> list[str]:
+    """The words by which a text is found."""
+    words = [word[:LONGEST] for word in folded_words(text[:1_024]) if is_telling(word)]
+    return list(dict.fromkeys(words))[:ANCHORS]

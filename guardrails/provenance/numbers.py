@@ -11,14 +11,17 @@ import re
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeAlias
 
-_NUMBER = re.compile(
-    r"(?<![\w.,/:@%+-])([+-]?)(\d{1,3}(?:,\d{3})+(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?)(?![\w@-]|[.,:/+-]\w|%\d)"
-)
-_IBAN = re.compile(r"(?<![\w.@/+-])(?=[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11})")
-_GROUPED = re.compile(
-    r"(?<![\w.,/:@%#+-])(\+?\(?\d[\d ().\-\u00a0\u202f]{5,28}\d)(?![\w@]|[.,:/+-]\d|-\w| ?[\d(])"
-)
+    Span: TypeAlias = tuple[int, int, str]
+
+_NUMBER = re.compile(r"(\d{1,3}(?:,\d{3})+(?:\.\d{1,40})?|\d{1,40}(?:\.\d{1,40})?)(?![\w@-]|[.,:/+-]\w|%\d)")
+_NOT_BEFORE_NUMBER = frozenset("_.,/:@%")
+_IBAN = re.compile(r"\d\d(?<=[A-Za-z]\d\d)(?=(?:[ -]?[A-Za-z0-9]){11})")
+_NOT_BEFORE_IBAN = frozenset("_.@/+-")
+_NOT_BEFORE_GROUPS = frozenset("_.,/:@%#+-")
+_DIGIT_BLANK = frozenset(f"{digit} " for digit in "0123456789")
+_GROUPED = re.compile(r"\+?\(?\d[\d ().\-\u00a0\u202f]{5,28}\d(?![\w@]|[.,:/+-]\d|-\w| ?[\d(])")
 _LENGTHS_ROWS = """
 AD:24 AE:23 AL:28 AT:20 AZ:28 BA:20 BE:16 BG:22 BH:22 BI:27 BR:29 BY:28 CH:21 CR:22 CY:28 CZ:24 DE:22
 DJ:27 DK:18 DO:28 EE:20 EG:29 ES:24 FI:18 FK:18 FO:18 FR:27 GB:22 GE:22 GI:23 GL:18 GR:27 GT:28 HN:28
@@ -37,14 +40,24 @@ _THOUSANDS = re.compile("\\d{1,3}([ \u00a0\u202f])\\d{3}(?:\\1\\d{3})*")
 _NOT_DIGIT = re.compile(r"\D")
 
 
-def number_spans(text: str) -> Iterator[tuple[int, int, str]]:
+def number_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[Span]:
     """Quantities; the key is the shortest decimal form. `1,234` and `1.234` stand only for themselves, because
     the mark is a decimal one in half of the world."""
-    for found in _NUMBER.finditer(text):
-        sign, digits = found.groups()
-        key = _quantity(digits)
-        if key is not None:
-            yield (*found.span(), "-" + key if sign == "-" else key)
+    for found in _NUMBER.finditer(text, start, len(text) if end is None else end):
+        sign = _sign(text, found.start())
+        key = _quantity(found.group()) if sign is not None else None
+        if sign is not None and key is not None:
+            yield found.start() - len(sign), found.end(), "-" + key if sign == "-" else key
+
+
+def _sign(text: str, place: int) -> str | None:
+    """What stands before a number as its sign; None where it belongs to something longer."""
+    before = text[place - 1 : place]
+    if before in ("+", "-"):
+        further = text[place - 2 : place - 1] if place > 1 else ""
+        joined = further.isalnum() or further in _NOT_BEFORE_NUMBER or further in ("+", "-")
+        return None if further and joined else before
+    return None if before.isalnum() or before in _NOT_BEFORE_NUMBER else ""
 
 
 def _quantity(digits: str) -> str | None:
@@ -61,12 +74,21 @@ def _quantity(digits: str) -> str | None:
     return f"{whole}.{fraction}" if fraction else whole
 
 
-def iban_spans(text: str) -> Iterator[tuple[int, int, str]]:
+def iban_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[Span]:
     """Account numbers with a right length and check number, in groups or not."""
-    for found in _IBAN.finditer(text):
-        end, code = _taken(text, found.start(), int(_LENGTHS.get(text[found.start() :][:2].upper(), "0")))
-        if code and not _goes_on(text, end) and _has_right_check(code):
-            yield found.start(), end, code.lower()
+    for found in _IBAN.finditer(text, start, len(text) if end is None else end):
+        first = found.start() - 2
+        length = _LENGTHS.get(text[max(0, first) : found.start()].upper())
+        if length is None or not _opens(text, first):
+            continue
+        last, code = _taken(text, first, int(length))
+        if code and not _goes_on(text, last) and _has_right_check(code):
+            yield first, last, code.lower()
+
+
+def _opens(text: str, place: int) -> bool:
+    before = text[place - 1 : place]
+    return not (before.isalnum() or before in _NOT_BEFORE_IBAN)
 
 
 def _taken(text: str, start: int, length: int) -> tuple[int, str]:
@@ -92,13 +114,18 @@ def _has_right_check(code: str) -> bool:
     )
 
 
-def grouped_spans(text: str) -> Iterator[tuple[int, int, str]]:
+def grouped_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[Span]:
     """Numbers in groups: phone numbers, cards and thousands with blanks. The key of an international phone
     number starts with `+`, that of a national one with 0, all others are the digits."""
-    for found in _GROUPED.finditer(text):
-        key = _grouped(found.group(1))
+    for found in _GROUPED.finditer(text, start, len(text) if end is None else end):
+        key = _grouped(found.group()) if _starts(text, found.start()) else None
         if key is not None:
-            yield (*found.span(1), key)
+            yield (*found.span(), key)
+
+
+def _starts(text: str, place: int) -> bool:
+    before = text[place - 1 : place]
+    return not (before.isalnum() or before in _NOT_BEFORE_GROUPS or text[place - 2 : place] in _DIGIT_BLANK)
 
 
 def _grouped(text: str) -> str | None:

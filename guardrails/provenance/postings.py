@@ -46,6 +46,27 @@ class Postings:
             small, large = arrays.pop(), arrays.pop()
             arrays.append(_merged(large, small))
 
+    def count(self, word: str) -> int:
+        """How many blocks have `word`, or a few more."""
+        low = (hash(word) & _MASK) << 32
+        high = low + _MASK
+        count = 0
+        for entries in self._arrays:
+            start = bisect_left(entries, low)
+            if start < len(entries) and entries[start] <= high:
+                count += bisect_left(entries, high, start) - start
+        return count
+
+    def is_near(self, word: str, block: int) -> bool:
+        """Whether the block or one beside it has `word`."""
+        first = (hash(word) & _MASK) << 32 | max(0, block - 1)
+        last = (hash(word) & _MASK) << 32 | block + 1
+        for entries in self._arrays:
+            place = bisect_left(entries, first)
+            if place < len(entries) and entries[place] <= last:
+                return True
+        return False
+
     def blocks(self, word: str, most: int) -> list[int]:
         """The blocks with `word` in order, and perhaps some without; of more than `most`, the first and last."""
         found: list[int] = []

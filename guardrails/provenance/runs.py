@@ -1,19 +1,20 @@
 """Runs: the longest stretches of a long text that stand in a source.
 
 Takes a text, gives its runs from left to right with their sources. The one idea: a run begins where a few words in a
-row stand in a source, and goes on for as long as some source goes on. Every run is as long as any source
-allows, so what an untrusted text adds can only join what was apart, and never make a stretch look trusted.
+row stand in a source as they are written, and goes on for as long as some source goes on. Every run is as long
+as any source allows, so what an untrusted text adds can only join what was apart, and never make a stretch
+look trusted.
 """
 
 from __future__ import annotations
 
 from guardrails.provenance.aligned import one_blank, stands_alone
-from guardrails.provenance.sources import Gathering, chosen
+from guardrails.provenance.sources import Gathering
 from guardrails.provenance.words import ENOUGH, LONGEST, WORD, bits, composed, is_telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from guardrails.provenance.archive import Window
     from guardrails.provenance.lookup import Lookup
@@ -24,6 +25,12 @@ STRONG = 4
 
 MOST_WORDS = 4_000
 """Words of a text that are compared; what follows is left over."""
+
+COMMON = 256
+"""Blocks of a word from which on it is too common to look for; a run is looked for by its other words."""
+
+SIDE = 96
+"""Bytes on either side of a block that the first words of a run may reach over."""
 
 
 class Run:
@@ -37,86 +44,126 @@ class Run:
         self.sources = sources
 
 
-class _Words:
-    """The words of a text, folded, and their places."""
+class Runs:
+    """The runs of one text. `plain` is the text with single blanks, in which words have other places."""
 
-    __slots__ = ("folded", "spans", "text")
+    __slots__ = ("_blocks", "_folded", "_keys", "_lookup", "_places", "_plain", "_spans", "_text")
 
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.spans = [found.span() for found in WORD.finditer(text)]
-        self.folded = [text[start:end].casefold() for start, end in self.spans]
+    def __init__(self, text: str, lookup: Lookup) -> None:
+        self._text = text
+        self._lookup = lookup
+        self._plain = one_blank(composed(text))
+        self._folded = lowered(self._plain)
+        self._spans = [found.span() for found in WORD.finditer(text)]
+        self._places = [found.span() for found in WORD.finditer(self._plain)][:MOST_WORDS]
+        self._keys = [self._plain[start:end].casefold()[:LONGEST] for start, end in self._places]
+        self._blocks: dict[str, dict[int, None] | None] = {}
+
+    def found(self) -> Iterator[Run]:
+        """The runs, each as long as can be."""
+        place = 0
+        while place + STRONG <= len(self._places):
+            length, gathering = self._longest(place)
+            if length:
+                last = place + length - 1
+                yield Run(self._spans[place][0], self._spans[last][1], gathering.sources())
+            place += length or 1
+
+    def _longest(self, place: int) -> tuple[int, Gathering]:
+        best, gathering = 0, Gathering(self._lookup.archive)
+        start, seed_end = self._places[place][0], self._places[place + STRONG - 1][1]
+        if seed_end - start > SIDE * 4:
+            return best, gathering
+        seed, is_little = self._folded[start:seed_end], None
+        for block in self._candidates(place):
+            if is_little is None:
+                is_little = bits(self._plain[start:seed_end]) < ENOUGH
+            if (
+                is_little
+                or not gathering.wants(block)
+                or seed not in lowered(self._window(block, len(seed)).text)
+            ):
+                continue
+            window = self._window(block, 4 * (len(self._plain) - start))
+            for at, length in self._matches(window, place, seed):
+                if length > best:
+                    best, gathering = length, Gathering(self._lookup.archive)
+                if length == best:
+                    self._take(gathering, window, at, place, length)
+        return best, gathering
+
+    def _window(self, block: int, around: int) -> Window:
+        window = self._lookup.archive.window(block, around + SIDE)
+        window.text = one_blank(composed(window.text))
+        return window
+
+    def _candidates(self, place: int) -> list[int]:
+        """Blocks with all words that a run from `place` begins with, but for the common ones."""
+        lists: list[dict[int, None]] = []
+        for key in self._keys[place : place + STRONG]:
+            if is_telling(key):
+                blocks = self._blocks_of(key)
+                if blocks is not None:
+                    lists.append(blocks)
+        lists.sort(key=len)
+        if not lists or not lists[0]:
+            return []
+        found = list(lists[0])
+        for others in lists[1:]:
+            found = [
+                block for block in found if block in others or block + 1 in others or block - 1 in others
+            ]
+        return found
+
+    def _blocks_of(self, key: str) -> dict[int, None] | None:
+        """The blocks of a word; None for one that is in too many."""
+        if key not in self._blocks:
+            many = self._lookup.postings.count(key) > COMMON
+            self._blocks[key] = None if many else dict.fromkeys(self._lookup.postings.blocks(key, COMMON))
+        return self._blocks[key]
+
+    def _matches(self, window: Window, place: int, seed: str) -> Iterator[tuple[int, int]]:
+        """Where a run from `place` stands in a window, and for how many words it goes on."""
+        there = lowered(window.text)
+        at = there.find(seed)
+        while at >= 0:
+            length = self._length(there, at, place)
+            if length >= STRONG:
+                yield at, length
+            at = there.find(seed, at + 1)
+
+    def _length(self, there: str, at: int, place: int) -> int:
+        start = self._places[place][0]
+        same = shared(self._folded, start, there, at)
+        if at and there[at - 1].isalnum():
+            return 0
+        length = 0
+        for _, end in self._places[place:]:
+            if end - start > same or there[at + end - start : at + end - start + 1].isalnum():
+                break
+            length += 1
+        return length
+
+    def _take(self, gathering: Gathering, window: Window, at: int, place: int, length: int) -> None:
+        start, end = self._places[place][0], self._places[place + length - 1][1]
+        stop = at + end - start
+        exact = window.text[at:stop] == self._plain[start:end] and stands_alone(window.text, at, stop)
+        gathering.take(window, at, stop, exact=exact)
 
 
-def runs_of(text: str, lookup: Lookup) -> list[Run]:
-    """The runs of a text, longest first at every place."""
-    words = _Words(text)
-    runs = []
-    place, last = 0, min(len(words.folded), MOST_WORDS)
-    while place + STRONG <= last:
-        run, length = _longest(words, place, lookup)
-        if run is not None:
-            runs.append(run)
-        place += length or 1
-    return runs
+def lowered(text: str) -> str:
+    """`text` in lower case, or as it is where that would move its characters."""
+    lower = text.lower()
+    return lower if len(lower) == len(text) else text
 
 
-def _longest(words: _Words, place: int, lookup: Lookup) -> tuple[Run | None, int]:
-    telling = [word[:LONGEST] for word in words.folded[place : place + STRONG] if is_telling(word)]
-    blocks = chosen(lookup.archive, lookup.with_all(telling)) if telling else ()
-    best = 0
-    found: list[tuple[Window, int, int]] = []
-    for block in blocks:
-        window = lookup.archive.window(block, 4 * len(words.text) + 256)
-        length, spans = _in_window(words, place, window)
-        if length > best:
-            best, found = length, []
-        if length == best and length:
-            found += [(window, start, end) for start, end in spans]
-    start, end = words.spans[place][0], words.spans[place + max(best, 1) - 1][1]
-    if best < STRONG or bits(words.text[start:end][:256]) < ENOUGH:
-        return None, 0
-    return Run(start, end, _sources(words.text[start:end], found, lookup)), best
-
-
-def _in_window(words: _Words, place: int, window: Window) -> tuple[int, list[tuple[int, int]]]:
-    """The longest run from `place` in a window: its words, and its spans there."""
-    window.text = composed(window.text)
-    best, spans = 0, list[tuple[int, int]]()
-    for first, last in _leaf_spans(window.text):
-        there = [found.span() for found in WORD.finditer(window.text, first, last)]
-        folded = [window.text[start:end].casefold() for start, end in there]
-        for at in range(len(folded) - STRONG + 1):
-            length = _shared(words.folded, place, folded, at)
-            if length > best:
-                best, spans = length, []
-            if length == best >= STRONG:
-                spans.append((there[at][0], there[at + length - 1][1]))
-    return best, spans
-
-
-def _shared(left: list[str], place: int, right: list[str], at: int) -> int:
-    """How many words are the same from two places on."""
-    if left[place] != right[at]:
-        return 0
-    length, most = 1, min(len(left) - place, len(right) - at)
-    while length < most and left[place + length] == right[at + length]:
-        length += 1
-    return length
-
-
-def _leaf_spans(text: str) -> list[tuple[int, int]]:
-    spans, last = [], 0
-    while (end := text.find("\x00", last)) >= 0:
-        spans.append((last, end))
-        last = end + 1
-    return [*spans, (last, len(text))]
-
-
-def _sources(text: str, found: Sequence[tuple[Window, int, int]], lookup: Lookup) -> tuple[Source, ...]:
-    gathering = Gathering(lookup.archive)
-    wanted = one_blank(composed(text))
-    for window, start, end in found:
-        same = one_blank(window.text[start:end]) == wanted and stands_alone(window.text, start, end)
-        gathering.take(window, start, end, exact=same)
-    return gathering.sources()
+def shared(left: str, start: int, right: str, at: int) -> int:
+    """How many characters are the same from two places on."""
+    low, high = 0, min(len(left) - start, len(right) - at)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if right.startswith(left[start + low : start + middle], at + low):
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -12,18 +12,16 @@ from guardrails.provenance.parts import Source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from guardrails.provenance.archive import Archive, Window
 
 EACH = 3
 """Sources with the same labels."""
 
-MOST = 24
-"""Blocks that are read for one part without regard to labels, when it has no more."""
+READ = 12
+"""Blocks that are read in vain for one set of labels."""
 
 GROUPS = 6
-"""Different labels whose blocks are read."""
+"""Sets of labels whose blocks are read."""
 
 SHOWN = 120
 
@@ -31,22 +29,37 @@ SHOWN = 120
 class Gathering:
     """The sources of one part as they are found."""
 
-    __slots__ = ("_archive", "_counts", "_found")
+    __slots__ = ("_archive", "_found", "_left", "_reads")
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
         self._found: dict[int, Source] = {}
-        self._counts: dict[frozenset[str], int] = {}
+        self._left: dict[frozenset[str], int] = {}
+        self._reads: dict[frozenset[frozenset[str]], int] = {}
+
+    def wants(self, block: int) -> bool:
+        """Whether a block may be read: it may have labels that too few sources have, and not too many blocks with
+        the same labels were read. Counts it as read."""
+        if self._archive.only_leaf(block) in self._found:
+            return False
+        group = self._archive.labels_of_block(block)
+        reads = self._reads.get(group, 0)
+        if reads >= READ or (not reads and len(self._reads) >= GROUPS):
+            return False
+        if not any(self._left.get(labels, EACH) for labels in group):
+            return False
+        self._reads[group] = reads + 1
+        return True
 
     def take(self, window: Window, start: int, end: int, *, exact: bool) -> None:
         leaf = window.first + window.text.count("\x00", 0, start)
         if leaf in self._found:
             return
         labels = self._archive.labels(leaf)
-        count = self._counts.get(labels, 0)
-        if count >= EACH:
+        left = self._left.get(labels, EACH)
+        if not left:
             return
-        self._counts[labels] = count + 1
+        self._left[labels] = left - 1
         event, point, tool = self._archive.event(leaf)
         words = shown(window.text, start, end)
         self._found[leaf] = Source(
@@ -58,21 +71,6 @@ class Gathering:
 
     def sources(self) -> tuple[Source, ...]:
         return tuple(self._found[leaf] for leaf in sorted(self._found))
-
-
-def chosen(archive: Archive, blocks: Sequence[int]) -> Sequence[int]:
-    """The blocks to read: all of a few, of many the first of every kind of label."""
-    if len(blocks) <= MOST:
-        return blocks
-    counts: dict[int, int] = {}
-    taken = []
-    for block in blocks:
-        group = archive.group(block)
-        count = counts.get(group, 0)
-        if count < MOST // 3 and (count or len(counts) < GROUPS):
-            counts[group] = count + 1
-            taken.append(block)
-    return taken
 
 
 def shown(text: str, start: int, end: int) -> str:

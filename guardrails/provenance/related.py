@@ -1,0 +1,153 @@
+"""Related: where a value came from that no source has as it is.
+
+Takes a value, adds sources that are not exact. The one idea: put the value into other words, one way after the
+other, and compare the letters and digits in a row, so that no mark, blank or boundary of leaves matters. This
+explains where something may have come from. It proves nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from itertools import accumulate
+
+from guardrails.provenance.alike import camel_parts, decoded, joined, plain_letters, skeleton, turned
+from guardrails.provenance.forms import Form, same
+from guardrails.provenance.loose import SIGN, loose_spans
+from guardrails.provenance.words import LONGEST, WORD, is_telling
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from guardrails.provenance.lookup import Lookup
+    from guardrails.provenance.sources import Gathering
+
+LEAST = 5
+"""Letters and digits of a value for which something related is looked for."""
+
+MOST = 512
+"""Characters of such a value."""
+
+NEAR = 48
+"""Bytes that are read on either side of a block, beside three times the length of the value."""
+
+LAST = 32_768
+"""Bytes of the newest text that are searched for a value inside a longer word."""
+
+_SPLIT = range(6, 25)
+_AT = re.compile(r"\s*[\[({<]?\s*\bat\b\s*[\])}>]?\s*", re.I)
+_DOT = re.compile(r"\s*[\[({<]?\s*\bdot\b\s*[\])}>]?\s*", re.I)
+
+
+def related(text: str, form: Form | None, lookup: Lookup, found: Gathering) -> None:
+    """Add what `text` may have been made from, by the first way that leads anywhere."""
+    text = text[:MOST]
+    if len(joined(text)) < LEAST and form is None:
+        return
+    for way in (_loosely, _in_other_words, _inside_words):
+        way(text, form, lookup, found)
+        if found:
+            return
+
+
+def _loosely(text: str, form: Form | None, lookup: Lookup, found: Gathering) -> None:
+    keys = {key for start, end, key in loose_spans(text) if end - start == len(text)}
+    for key in keys:
+        kind = "date" if key[4:5] == "-" else "number"
+        for window in lookup.windows([key], found, NEAR):
+            for start, end in same(window.text, Form(kind, key)):
+                found.take(window, start, end, exact=False)
+    if form is not None and form.kind in ("date", "number", "grouped"):
+        wanted = {form.key, form.key[5:10]} if form.kind == "date" else {form.key.lstrip("+-")}
+        for key in wanted | keys:
+            for window in lookup.windows([SIGN + key], found, NEAR):
+                for start, end, there in loose_spans(window.text):
+                    if there == key:
+                        found.take(window, start, end, exact=False)
+
+
+def _in_other_words(text: str, form: Form | None, lookup: Lookup, found: Gathering) -> None:
+    for words, letters in _ways(text, form, lookup):
+        if len(letters) < LEAST or not words:
+            continue
+        for window in lookup.windows(words, found, 3 * len(letters) + NEAR):
+            place = _in_a_row(window.text, letters)
+            if place is not None:
+                found.take(window, *place, exact=False)
+        if found:
+            return
+
+
+def _ways(text: str, form: Form | None, lookup: Lookup) -> Iterator[tuple[list[str], str]]:
+    """Other words for a value, and its letters and digits in them."""
+    plain = skeleton(text)
+    yield _told(plain)
+    yield [joined(plain)[:LONGEST]], joined(plain)
+    yield _told(skeleton(camel_parts(text)))
+    if form is not None and form.kind == "iban":
+        yield [form.key[at : at + 4] for at in range(0, len(form.key) - 3, 4)], form.key
+    yield from _addresses(plain)
+    yield _told(plain_letters(plain))
+    for piece in (*turned(plain), *decoded(text)):
+        yield _told(skeleton(piece))
+    if len(plain) in _SPLIT and plain.isalpha():
+        yield from _split(plain, lookup)
+
+
+def _told(plain: str) -> tuple[list[str], str]:
+    words = WORD.findall(plain)
+    telling = [word[:LONGEST] for word in dict.fromkeys(words) if is_telling(word)]
+    return telling[:8], "".join(words)
+
+
+def _addresses(plain: str) -> Iterator[tuple[list[str], str]]:
+    """An address with `at` and `dot` for its marks, and the other way round."""
+    if "@" in plain:
+        telling, _ = _told(plain)
+        yield telling, joined(plain.replace("@", "at").replace(".", "dot"))
+        yield telling, joined(plain.replace("@", "at"))
+    elif _AT.search(plain):
+        yield _told(_DOT.sub(".", _AT.sub("@", plain)))
+
+
+def _split(word: str, lookup: Lookup) -> Iterator[tuple[list[str], str]]:
+    """A word as two."""
+    for at in range(3, len(word) - 2):
+        if lookup.postings.count(word[:at]) and lookup.postings.count(word[at:]):
+            yield [word[:at], word[at:]], word
+
+
+def _in_a_row(text: str, letters: str) -> tuple[int, int] | None:
+    """Where `letters` stand in a row in `text`, or in something in it that can be read in another way."""
+    spans = [found.span() for found in WORD.finditer(text)]
+    for spelled in (skeleton, plain_letters):
+        words = [spelled(text[start:end].lower()) for start, end in spans]
+        place = _across(words, spans, letters)
+        if place is not None:
+            return place
+    if any(letters in joined(skeleton(piece)) for piece in decoded(text)):
+        return _first_word(text)
+    return None
+
+
+def _across(words: list[str], spans: list[tuple[int, int]], letters: str) -> tuple[int, int] | None:
+    at = "".join(words).find(letters)
+    if at < 0:
+        return None
+    begins = [0, *accumulate(map(len, words))]
+    first = bisect_right(begins, at) - 1
+    last = bisect_right(begins, at + len(letters) - 1) - 1
+    return spans[first][0], spans[last][1]
+
+
+def _first_word(text: str) -> tuple[int, int]:
+    found = WORD.search(text)
+    return found.span() if found else (0, 0)
+
+
+def _inside_words(text: str, form: Form | None, lookup: Lookup, found: Gathering) -> None:
+    window = lookup.archive.newest(LAST)
+    at = window.text.lower().find(text.lower())
+    if at >= 0:
+        found.take(window, at, min(at + len(text), len(window.text)), exact=False)
