@@ -25,6 +25,7 @@ COMMANDS = {
     "fmt": ("fmt", "Format policies."),
     "check": ("check_help", "Decide an event, or a stream of them."),
     "test": ("test", "Run the tests of policies."),
+    "eval": ("eval", "Judge labelled examples, and notice a drop."),
     "replay": ("replay", "Decide recorded events, and review a change by them."),
     "explain": ("explain", "Explain a rule or a decision."),
     "scan": ("scan", "Show what the detectors see in a text."),

@@ -18,7 +18,7 @@ OUTCOMES = {"allow": ALLOW, "ask": ASK, "deny": DENY, "halt": HALT}
 
 MEANINGS = {
     ALLOW: "done; `check`: allowed",
-    FINDINGS: "`lint`, `test`, `replay`, `fmt --check`, `tools import --check` or `scan` found something; "
+    FINDINGS: "`lint`, `test`, `eval`, `replay`, `fmt --check`, `tools import --check` or `scan` found something; "
     "`resume` found nothing halted",
     ASK: "`check`: a person has to approve",
     DENY: "`check`: denied",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from guardrails.testing.shapes import Problems
 from guardrails.testing.yaml_tree import parse_yaml
 
 PAGE = "grammar/TESTING.md"
-OWN = ("A test file", "`guard test`", "In pytest", "Generated cases", "Properties")
+OWN = (
+    "A test file", "`guard test`", "In pytest", "Generated cases", "Properties", "Labelled sets", "Detectors",
+    "Baselines",
+)  # fmt: skip
 
 
 def test_its_commands_give_what_it_shows(tmp_path: Path) -> None:
@@ -30,7 +34,7 @@ def test_its_commands_give_what_it_shows(tmp_path: Path) -> None:
             actual = terminal.run(command)
             assert is_output(actual, output), f"`{command}` gives\n{actual}"
             ran += 1
-    assert ran >= 8
+    assert ran >= 13
 
 
 @pytest.mark.parametrize(
@@ -57,3 +61,14 @@ def test_its_stubs_are_stubs() -> None:
     found = FIXTURES["functions"](problems, stubs)
     assert problems.found == []
     assert [stub.result for stub in found.values()] == ["decimal", "bool"]
+
+
+@pytest.mark.parametrize(
+    ("command", "sections"), [("eval", ("Labelled sets",)), ("test", ("`guard test`", "Coverage", "Mutants"))]
+)
+def test_it_describes_every_option(command: str, sections: tuple[str, ...]) -> None:
+    page = (ROOT / PAGE).read_text(encoding="utf-8")
+    told = "".join(page.split(f"\n## {name}\n", 1)[1].split("\n## ", 1)[0] for name in sections)
+    options = import_module(f"guardrails.cli.{command}").command.params
+    names = {name for each in options for name in each.opts if name.startswith("--")}
+    assert names - set(re.findall(r"--[a-z-]+", told)) == set()
