@@ -35,7 +35,15 @@ def read_note(path: str, key: bytes) -> Note | None:
     """The note in a file; None where there is none, or one that a crash or somebody else left."""
     try:
         with open(path, "rb") as file:
-            said, _, seal = file.read(8192).removesuffix(b"\n").rpartition(b" ")
+            return parse_note(file.read(8192), key)
+    except OSError:
+        return None
+
+
+def parse_note(text: bytes, key: bytes) -> Note | None:
+    """A note; None for one that is cut, or was sealed with another key."""
+    said, _, seal = text.removesuffix(b"\n").rpartition(b" ")
+    try:
         if not compare_digest(seal, _seal(said, key)):
             return None
         log, size, checked, chain, segment, bytes, peaks = said.split(b" ")
@@ -43,7 +51,7 @@ def read_note(path: str, key: bytes) -> Note | None:
         head = Head(int(size), chain, hashes, int(checked))
         head.tree()
         return Note(log.decode(), head, segment.decode(), int(bytes))
-    except (OSError, ValueError):
+    except ValueError:
         return None
 
 

@@ -115,4 +115,19 @@ def body_of(fields: Mapping[str, Any]) -> bytes:
     from orjson import dumps
 
     said = {name: fields[name] for name in FIELDS if fields.get(name) not in (None, "", (), [], {})}
-    return dumps(said)[1:-1]
+    try:
+        data = dumps(said)[1:-1]
+    except TypeError:  # halves of surrogate pairs, and numbers that are too large
+        data = dumps(_simplified(said, 0))[1:-1]
+    # No database keeps a null character in JSON.
+    return data if b"\\u0000" not in data else dumps(_without_null(said))[1:-1]
+
+
+def _without_null(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")
+    if isinstance(value, dict):
+        return {_without_null(name): _without_null(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_null(each) for each in value]
+    return value
