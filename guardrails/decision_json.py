@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.model import Applied, Approval, Decision, Denial, Failure, Obligation, Place, Transform
-    from guardrails.provenance.index import Source
+    from guardrails.provenance.parts import Source
     from guardrails.runtime.provenance import Finding
 
 

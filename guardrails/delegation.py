@@ -367,7 +367,7 @@ def look(session: Session, asked: Asked) -> Decision:
     """What the decision would be; nothing is charged or noted. A rule that halts does halt."""
     if isinstance(session, Delegate):
         return session.looked(asked)
-    refused = session._before(asked.tool if asked.point == "call" else None, asked.digest)
+    refused = session._before(asked.tool if asked.point == "call" else None, asked.digest, asked.args)
     if refused is not None:
         return refused
     if session._ledger is None:

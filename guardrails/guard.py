@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
+    from guardrails.audit.log import AuditLog
     from guardrails.diagnostics import Diagnostic
     from guardrails.inspection import BreakerState, LimitState
     from guardrails.model import Decision
@@ -58,6 +59,7 @@ class Guard:
         self.diagnostics: tuple[Diagnostic, ...] = ()
         self.observers: tuple[Observer, ...] = ()
         """Who is told of every check of sessions that are opened from now on, the outermost first."""
+        self.audit: AuditLog | None = None
         self.telemetry: Telemetry | None = None
         self.engine = Engine(program)
 
@@ -77,6 +79,7 @@ class Guard:
         detectors: Mapping[str, Any] | None = None,
         key: str | bytes | None = None,
         telemetry: str | Telemetry | None = None,
+        audit: str | AuditLog | None = None,
     ) -> Guard:
         """Load one policy from one or more files. Raises `PolicyError` with every diagnostic.
 
@@ -88,11 +91,14 @@ class Guard:
         `injection`) or of those that the policy declares, by name. `key` is the secret behind `redact ...
         with hash` and `with token`, of 16 bytes or more; without it `GUARD_KEY` holds it. `telemetry` is
         `metrics`, `otel`, `otlp` or a `guardrails.telemetry.Telemetry`; without it `GUARD_TELEMETRY` says
-        which, else there is none.
+        which, else there is none. `audit` is the log that every decision is written to before it is told: a
+        URL (`file:///var/log/guard`, `sqlite:///path`, `postgresql://host/database`), or a log; without it
+        `GUARD_AUDIT` says which. Raises `AuditError` for one that cannot be used, and for a policy that says
+        `audit` where there is none.
         """
         source = Source([str(path) for path in paths], params or {}, _hosted(functions))
         state = _state(store, prices, local_share, strict_halts=strict_halts)
-        return cls._from(source, telemetry, clock=clock, state=state, detectors=detectors, key=key)
+        return cls._from(source, telemetry, audit, clock=clock, state=state, detectors=detectors, key=key)
 
     @classmethod
     def from_text(
@@ -110,16 +116,19 @@ class Guard:
         detectors: Mapping[str, Any] | None = None,
         key: str | bytes | None = None,
         telemetry: str | Telemetry | None = None,
+        audit: str | AuditLog | None = None,
     ) -> Guard:
         """Load a policy from texts, given as one text or as `(name, text)` pairs. `tools` is the JSON text of
         a tool file for all of it; the rest is as for `load`."""
         files = [("policy.guard", text)] if isinstance(text, str) else list(text)
         source = Source([name for name, _ in files], params or {}, _hosted(functions), dict(files), tools)
         state = _state(store, prices, local_share, strict_halts=strict_halts)
-        return cls._from(source, telemetry, clock=clock, state=state, detectors=detectors, key=key)
+        return cls._from(source, telemetry, audit, clock=clock, state=state, detectors=detectors, key=key)
 
     @classmethod
-    def _from(cls, source: Source, telemetry: str | Telemetry | None, **settings: Any) -> Guard:
+    def _from(
+        cls, source: Source, telemetry: str | Telemetry | None, audit: str | AuditLog | None, **settings: Any
+    ) -> Guard:
         from os import environ
 
         program, diagnostics = source.load()
@@ -130,6 +139,7 @@ class Guard:
             from guardrails.telemetry import instrument
 
             instrument(guard, telemetry)
+        guard.write_to(audit)
         return guard
 
     def reload(self) -> bool:
@@ -139,6 +149,7 @@ class Guard:
             return False
         program, diagnostics = self.source.load()
         changed = program.digest != self.digest
+        _check_audit(program, self.audit)
         self.diagnostics = diagnostics
         if changed:
             self.engine = Engine(program)
@@ -149,6 +160,20 @@ class Guard:
         from guardrails.watching import Watch
 
         return Watch(self, interval)
+
+    def write_to(self, audit: str | AuditLog | None) -> None:
+        """Write every decision to this log, or to the one that `GUARD_AUDIT` names, in the sessions that are
+        opened from now on. Raises `AuditError`."""
+        from os import environ
+
+        named = audit if audit is not None else environ.get("GUARD_AUDIT") or None
+        if named is not None:
+            from guardrails.audit import open_log
+            from guardrails.audit.recorder import Recorder
+
+            self.audit = open_log(named) if isinstance(named, str) else named
+            self.observers = (*self.observers, Recorder(self.audit))
+        _check_audit(self.engine.program, self.audit)
 
     # --- state ---------------------------------------------------------------------------------
 
@@ -213,16 +238,30 @@ class Guard:
         agent: Mapping[str, Any] | None = None,
         id: str | None = None,
         tools: Iterable[Mapping[str, Any]] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        task: str | None = None,
+        given: Mapping[str, Any] | None = None,
+        allow: Iterable[str] | Mapping[str, Mapping[str, Any] | None] | None = None,
     ) -> Session:
         """A session of an agent that works for `principal`. `tools` are the live tool definitions: one that
-        is not what the policy's tool file pinned is denied."""
+        is not what the policy's tool file pinned is denied. `facts` are what else rules see as `session`.
+
+        `task` is a task of the policy, `given` the values that it takes, and `allow` the tools that are enough
+        for it: names or patterns, or for each the values that its arguments may have, such as
+        `{"pay": {"iban": ["DE89..."]}}`. They narrow what the policy allows. Raises `EvaluationError` for a task
+        that the policy does not have, and for values that it does not take.
+        """
+        chosen: dict[str, Any] = {
+            "principal": principal, "agent": agent, "id": id, "tools": tools,
+            "facts": facts, "task": task, "given": given, "allow": allow,
+        }  # fmt: skip
         if self.observers:
             from guardrails.observing import opened
 
-            return opened(self, principal=principal, agent=agent, id=id, tools=tools)
+            return opened(self, **chosen)
         from guardrails.session import Session
 
-        return Session(self, principal=principal, agent=agent, id=id, tools=tools)
+        return Session(self, **chosen)
 
     def subject(self, principal: Any, agent: Any, session: Any) -> Subject:
         """Records of principal, agent and session, bound to their declared types."""
@@ -257,7 +296,12 @@ class Guard:
             return decided(self, event, now)
         at = time_of(event)
         moment = at if at is not None else now if now is not None else self.now()
-        subject = self.subject(event.get("principal", {}), event.get("agent", {}), session_of(event))
+        session = session_of(event)
+        if "task" in session or "given" in session:
+            from guardrails.reporting import check_task
+
+            check_task(self, session)
+        subject = self.subject(event.get("principal", {}), event.get("agent", {}), session)
         if kind == "call":
             return self.call(event["tool"], event["args"], subject, moment, event.get("tool_digest"))
         if kind == "result":
@@ -271,6 +315,22 @@ class Guard:
 
             return changed_tool(tool, self.digest)
         return self.engine.call(tool, args, subject, now)
+
+
+def _check_audit(program: Program, log: AuditLog | None) -> None:
+    """Raise where the policy wants a log that is not there: nothing is decided without it (law L9)."""
+    wanted = program.head.get("audit")
+    if not wanted or (log is not None and (wanted[1] != "spill" or log.has_spill)):
+        return
+    from guardrails.audit.errors import AuditError
+
+    if log is None:
+        raise AuditError(
+            "the policy says `audit`, and no audit log is named: give `audit=`, or set GUARD_AUDIT"
+        )
+    raise AuditError(
+        "the policy says `audit ... else spill`, and the log has no second one: add `?spill=/folder`"
+    )
 
 
 def _state(

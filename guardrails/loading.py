@@ -23,6 +23,7 @@ from guardrails.language.emission import describe
 from guardrails.language.labels import texts_of
 from guardrails.language.parser import parse
 from guardrails.language.schema import Tool, read_tools
+from guardrails.language.tree import walk
 from guardrails.runtime.host import HostFunction
 from guardrails.runtime.program import Program
 from guardrails.version import VERSION
@@ -132,12 +133,10 @@ class _Reading:
                 self.policy(_beside(path, item.path), item, trail)
             elif isinstance(item, syntax.UseTools):
                 self._tools(_beside(path, item.path), item.span)
-            elif isinstance(item, syntax.Block):
-                for statement in item.body:
-                    if isinstance(statement, syntax.Statement) and isinstance(
-                        statement.effect, syntax.Schema
-                    ):
-                        self._schema(path, statement.effect)
+            elif isinstance(item, syntax.Block | syntax.Task):
+                for node in walk(item):
+                    if isinstance(node, syntax.Schema):
+                        self._schema(path, node)
 
     def _used_again(self, path: str, settings: dict[str, syntax.Setting], span: Span | None) -> None:
         before, place = self._used[path]
@@ -257,12 +256,24 @@ def program_of(checked: Checked, sources: Sources, digest: str) -> Program:
         "uses_trace": uses_trace,
         "uses_age": uses_age,
         "uses_origin": "origin" in checked.features,
+        "tasks": dict(checked.tasks),
         "labels": frozenset(checked.namespace.labels),
         "constants": tuple(sorted(set(texts_of(checked)))) if "origin" in checked.features else (),
         "uses_tokens": uses_tokens,
         "reveals": checked.reveals,
+        "audit": _audit(sources.units),
     }
     return Program(head, {}, compiler.unit)
+
+
+def _audit(units: Iterable[Unit]) -> tuple[str, str] | None:
+    """The strictest of all `audit` items: `(durable | buffered, deny | spill)`."""
+    items = [item for unit in units for item in unit.file.items if isinstance(item, syntax.Audit)]
+    if not items:
+        return None
+    durable = any(item.mode == "durable" for item in items)
+    spills = all(item.otherwise == "spill" for item in items)
+    return "durable" if durable else "buffered", "spill" if spills else "deny"
 
 
 def _declared(kind: t.Type) -> object:

@@ -25,17 +25,33 @@ def decided(guard: Guard, event: Mapping[str, Any], now: int | None) -> Decision
     """The decision on one event. Raises `EventError` for a malformed one."""
     kind = check_event(event)
     assert isinstance(event, dict)
+    record = session_of(event)
+    check_task(guard, record)
     session = Session(
-        guard, principal=event.get("principal"), agent=event.get("agent"), id=session_of(event).get("id")
-    )
+        guard, principal=event.get("principal"), agent=event.get("agent"), id=record.get("id"), facts=record,
+        task=record.get("task"), given=record.get("given"),
+    )  # fmt: skip
     session.ledger.tracks = True
-    if session_of(event).get("id") is None:
+    if record.get("id") is None:
         session.ledger.disown()
     at = time_of(event)
     moment = at if at is not None else now
     if moment is not None:
         session.ledger.clock = FrozenClock(moment)
     return _HANDLERS[kind](session, event)
+
+
+def check_task(guard: Guard, record: Mapping[str, Any]) -> None:
+    """Raise `EventError` for a session of a task that the policy does not have."""
+    from guardrails.narrowing import task_record
+
+    given = record.get("given")
+    if given is not None and given.__class__ is not dict:
+        raise EventError("`given` is an object with the values of the task", "/session/given")
+    try:
+        task_record(guard.engine.program, record.get("task"), given)
+    except EvaluationError as error:
+        raise EventError(str(error), "/session/task") from None
 
 
 def _call(session: Session, event: dict[str, Any]) -> Decision:

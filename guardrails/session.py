@@ -20,9 +20,11 @@ if TYPE_CHECKING:
     from guardrails.argument_streaming import ArgumentStream
     from guardrails.guard import Guard
     from guardrails.ledger import Ledger
+    from guardrails.narrowing import Narrowing
     from guardrails.runtime.usage import Usage
     from guardrails.streaming import OutputStream
 
+NO_LEASE = ("", None)
 _NOWHERE = Place("<engine>", 0, 0, 0, 0)
 
 
@@ -47,6 +49,10 @@ class Session:
         agent: Mapping[str, Any] | None = None,
         id: str | None = None,
         tools: Iterable[Mapping[str, Any]] | None = None,
+        facts: Mapping[str, Any] | None = None,
+        task: str | None = None,
+        given: Mapping[str, Any] | None = None,
+        allow: Iterable[str] | Mapping[str, Mapping[str, Any] | None] | None = None,
     ) -> None:
         self.guard = guard
         self.id = id or _new_id()
@@ -55,11 +61,25 @@ class Session:
         self._agent = dict(agent or {})
         self._live = _digests(tools)
         self._ledger: Ledger | None = None
+        self._facts = dict(facts or {})
+        self._opened_for = (task, given, allow)
+        self._narrowing: Narrowing | None = None
+        if task is not None or given is not None or allow is not None:
+            from guardrails.narrowing import task_record
+
+            task_record(guard.engine.program, task, given)
         self._bind()
 
     def _bind(self) -> None:
         self._engine = self.guard.engine
-        self._subject = self.guard.subject(self._principal, self._agent, {"id": self.id})
+        record: dict[str, Any] = {**self._facts, "id": self.id}
+        if any(part is not None for part in self._opened_for):
+            from guardrails.narrowing import narrowed
+
+            more, self._narrowing = narrowed(self._engine.program, *self._opened_for)
+            record |= more
+        self._subject = self.guard.subject(self._principal, self._agent, record)
+        self._is_picky = bool(self._live) or self._narrowing is not None
         self._uses_now = self._engine.program.head["uses_now"]
         if self.guard.is_stateful or self._ledger is not None:
             self._open_ledger()
@@ -108,26 +128,35 @@ class Session:
         digest: str | None = None,
         call_id: str | None = None,
         hold: float | None = None,
+        approval: str | None = None,
     ) -> Decision:
         """The decision on a tool call that is about to run. `digest` is that of the live tool.
 
         What limits and budgets it uses up is charged at once, and given back by `release` or `failed`. With
         `hold` it is only held for so many seconds, and given back unless `settle` or the check of its result
         comes before. A repeated `call_id` is charged once.
+
+        A call that asks is let through once people approved of it: of exactly this call, in this session. An
+        `approval` that is named has to be the one that does; without it the session finds it.
         """
         if self.guard.engine is not self._engine:
             self._bind()
         if self.halted is not None:
             return self.halted
-        if digest is not None or self._live:
-            refused = self._check_tool(tool, digest)
+        if digest is not None or self._is_picky:
+            refused = self._check_tool(tool, digest, args)
             if refused is not None:
                 return refused
         if self._ledger is None:
             now = self.guard.clock.now() if self._uses_now else 0
             decision = self._engine.call(tool, args, self._subject, now)
         else:
-            decision = self._ledger.call(tool, args, call_id=call_id, hold=hold)
+            lease = (
+                (digest or self._live.get(tool, ""), approval)
+                if digest or self._live or approval
+                else NO_LEASE
+            )
+            decision = self._ledger.call(tool, args, call_id=call_id, hold=hold, lease=lease)
         return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
 
     def check_result(
@@ -142,6 +171,8 @@ class Session:
         """The decision on what a tool gave back; `decision.payload` replaces it when there are transforms.
         The call succeeded, so what was held for it is kept."""
         refused = self._before()
+        if refused is None and self._narrowing is not None:
+            refused = self._narrowing.refusal(tool)
         if refused is not None:
             return refused
         if self._ledger is None:
@@ -183,14 +214,16 @@ class Session:
             decision = self._ledger.text(point, text, by)
         return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
 
-    def _before(self, tool: str | None = None, digest: str | None = None) -> Decision | None:
+    def _before(
+        self, tool: str | None = None, digest: str | None = None, args: Any = None
+    ) -> Decision | None:
         """The refusal that comes before any rule: of a halted session, or a changed tool."""
         if self.guard.engine is not self._engine:
             self._bind()
         if self.halted is not None:
             return self.halted
-        if tool is not None and (digest is not None or self._live):
-            return self._check_tool(tool, digest)
+        if tool is not None and (digest is not None or self._is_picky):
+            return self._check_tool(tool, digest, args)
         return None
 
     def _halt(self, decision: Decision) -> Decision:
@@ -210,16 +243,20 @@ class Session:
         digest: str | None = None,
         call_id: str | None = None,
         hold: float | None = None,
+        approval: str | None = None,
     ) -> Decision:
         """`check_call` for a running event loop: neither look-ups of the host nor the store block it."""
         if self._ledger is None or self.guard.host.functions:
             return await self._apart(
-                lambda: self.check_call(tool, args, digest=digest, call_id=call_id, hold=hold)
+                lambda: self.check_call(
+                    tool, args, digest=digest, call_id=call_id, hold=hold, approval=approval
+                )
             )
-        refused = self._before(tool, digest)
+        refused = self._before(tool, digest, args)
         if refused is not None:
             return refused
-        decision = await self._ledger.acall(tool, args, call_id=call_id, hold=hold)
+        lease = (digest or self._live.get(tool, ""), approval)
+        decision = await self._ledger.acall(tool, args, call_id=call_id, hold=hold, lease=lease)
         return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
 
     async def acheck_result(
@@ -275,8 +312,11 @@ class Session:
         """Whether budgets have room for what a model call will use at most; held until it is settled."""
         return self.ledger.reserve(usage, hold=hold)
 
-    def _check_tool(self, tool: str, digest: str | None) -> Decision | None:
-        """Whether the live tool is the pinned one."""
+    def _check_tool(self, tool: str, digest: str | None, args: Any) -> Decision | None:
+        """Whether the session was opened for such a call, and the live tool is the pinned one."""
+        refused = None if self._narrowing is None else self._narrowing.refusal(tool, args)
+        if refused is not None:
+            return refused
         live = digest if digest is not None else self._live.get(tool)
         pinned = self._engine.program.head["pinned"].get(tool)
         if live is None or pinned is None or live == pinned:

@@ -20,7 +20,9 @@ from guardrails.model import Outcome
 
 def keyword_of(effect: syntax.Effect) -> str:
     """The word that a statement begins with, for people."""
-    names = {"OnlyFields": "only fields", "OnlyRows": "only rows", "DropFields": "drop fields"}
+    names = {"OnlyFields": "only fields", "OnlyRows": "only rows", "DropFields": "drop fields",
+        "OnlyCalls": "only call",
+    }  # fmt: skip
     name = type(effect).__name__
     return names.get(name, name.lower())
 
@@ -34,6 +36,13 @@ class Rule:
     block: syntax.Block
     statement: syntax.Statement
     shadow: bool
+    task: syntax.Task | None = None
+
+    @property
+    def spared(self) -> tuple[syntax.ToolPattern, ...]:
+        """Tools that a block of all tools does not speak of: those that a task is left with."""
+        effect = self.statement.effect
+        return effect.tools if isinstance(effect, syntax.OnlyCalls) else ()
 
     @property
     def name(self) -> str:
@@ -216,6 +225,8 @@ class Checked:
     """The names under which a store counts for each limit, budget and breaker, by the index of its rule."""
     forms: dict[tuple[int, str | None], Lowered] = field(default_factory=dict, compare=False, repr=False)
     """What each rule means for each tool it was checked for, by its index and the tool's name."""
+    tasks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Every task with the names of its parameters."""
     features: set[str] = field(default_factory=set, compare=False, repr=False)
     """What the policy needs to know beside the event: `trace` (the session's past), `age` (when it began)
     and `origin` (where values came from)."""

@@ -34,14 +34,13 @@ from guardrails.language.meter_data import counter_names
 from guardrails.language.schema import Tool, type_of_schema
 from guardrails.language.scope import Namespace, Scope, roots_of
 from guardrails.language.statements import condition_of, meaning_of, verdict_of
+from guardrails.language.tasks import blocks_of, check_tasks, described_tasks, parameters_of
 from guardrails.language.traces import uses_trace
 from guardrails.patterns import compile_wildcard
 
 NO_ARGS = t.ANY
 
-_NOT_YET_ITEMS: dict[type, str] = {
-    syntax.Audit: "`audit`",
-}
+_NOT_YET_ITEMS: dict[type, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +80,11 @@ def check(units: Sequence[Unit], around: Surroundings) -> tuple[Checked | None, 
         namespace.types.get("agent", t.ANY),
         tuple(_reveals(typer, items, around)),
         counter_names(rules),
+        tasks=described_tasks(item for _, item in items),
     )
     _check_headers(typer, units)
     _check_labels(typer, rules)
+    check_tasks(typer, items, frozenset(around.tools))
     _check_rules(typer, checked)
     _check_lets(typer, items, namespace)
     for _, item in items:
@@ -103,23 +104,28 @@ def _rules(units: Sequence[Unit]) -> Iterator[Rule]:
     for unit in units:
         header = unit.file.header
         in_shadow = bool(header and header.shadow)
-        for block in map(_as_block, unit.file.items):
-            for statement in block.body if block else ():
-                if isinstance(statement, syntax.Statement):
-                    shadow = in_shadow or (block is not None and block.shadow) or statement.shadow
-                    assert block is not None
-                    yield Rule(index, unit.policy, block, statement, shadow)
-                    index += 1
+        for item in unit.file.items:
+            task = item if isinstance(item, syntax.Task) else None
+            for block in _blocks(item):
+                for statement in block.body:
+                    if isinstance(statement, syntax.Statement):
+                        shadow = in_shadow or block.shadow or statement.shadow
+                        yield Rule(index, unit.policy, block, statement, shadow, task)
+                        index += 1
 
 
-def _as_block(item: syntax.Item) -> syntax.Block | None:
-    """A block; a breaker of its own is one of calls with a single statement, labelled with its name."""
+def _blocks(item: syntax.Item) -> Iterator[syntax.Block]:
+    """The blocks that an item is; a breaker of its own is one of calls with a single statement, labelled with
+    its name."""
     if isinstance(item, syntax.Flow):
-        return flow_block(item)
-    if not isinstance(item, syntax.BreakerItem):
-        return item if isinstance(item, syntax.Block) else None
-    statement = syntax.Statement(item.span, item.name, False, item.breaker, None, None, None)
-    return syntax.Block(item.span, "call", item.tools, False, None, None, (statement,), item.span)
+        yield flow_block(item)
+    elif isinstance(item, syntax.Task):
+        yield from blocks_of(item)
+    elif isinstance(item, syntax.Block):
+        yield item
+    elif isinstance(item, syntax.BreakerItem):
+        statement = syntax.Statement(item.span, item.name, False, item.breaker, None, None, None)
+        yield syntax.Block(item.span, "call", item.tools, False, None, None, (statement,), item.span)
 
 
 def _defaults(typer: Typer, items: list[Item]) -> Iterator[Fallback]:
@@ -226,7 +232,7 @@ class Lowering:
         self._matchers = {
             pattern.text: compile_wildcard(pattern.text)
             for rule in checked.rules
-            for pattern in rule.block.tools
+            for pattern in (*rule.block.tools, *rule.spared)
             if pattern.is_wildcard
         }
         self._scopes: dict[tuple[int, str | None], Scope] = {}
@@ -234,9 +240,14 @@ class Lowering:
 
     def matches(self, rule: Rule, tool: str) -> bool:
         """Whether the rule's block speaks of `tool`; one of sessions speaks of all."""
-        return rule.block.point == "session" or any(
+        if self._names(rule.spared, tool):
+            return False
+        return rule.block.point == "session" or self._names(rule.block.tools, tool)
+
+    def _names(self, patterns: tuple[syntax.ToolPattern, ...], tool: str) -> bool:
+        return any(
             self._matchers[pattern.text](tool) if pattern.is_wildcard else pattern.text == tool
-            for pattern in rule.block.tools
+            for pattern in patterns
         )
 
     def subjects(self, rule: Rule) -> list[str | None]:
@@ -294,7 +305,11 @@ class Lowering:
         )
         lets = {item.name: item for item in rule.block.body if isinstance(item, syntax.Let)}
         roots |= self._json(rule.block)
-        return Scope(self.checked.namespace, roots, lets)
+        scope = Scope(self.checked.namespace, roots, lets)
+        given = {} if rule.task is None else parameters_of(self.typer, rule.task, scope)
+        for name, value in given.items():
+            scope = scope.bind(name, value)
+        return scope
 
     def _json(self, block: syntax.Block) -> dict[str, t.Type]:
         """`json`, what a text says, where a schema says that it is JSON."""

@@ -321,7 +321,7 @@ def effect_of(lowered: Lowered, step: Step | None) -> tuple[object, ...]:
         because,
         _place(span),
         outcome,
-        isinstance(verdict, Verdict) and verdict.grants,
+        isinstance(verdict, Verdict) and verdict.grants and rule.task is None,
         rule.shadow,
         (ask.reviewers, ask.quorum, ask.within, ask.otherwise) if ask else None,
         _duty(meaning),

@@ -247,6 +247,13 @@ class Origin(Core):
 
 
 @dataclass(frozen=True, slots=True)
+class InTask(Core):
+    """Whether the session was opened for a task. It never errs."""
+
+    task: str
+
+
+@dataclass(frozen=True, slots=True)
 class Detect(Core):
     """What a detector says of `value`: whether it finds something, or for injection its score. `detector` is
     plain data that says which one; see `guardrails.runtime.content`."""

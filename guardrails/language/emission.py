@@ -564,6 +564,10 @@ def _happened(emission: Emission, node: core.Happened) -> ast.expr:
     return value if node.name in {"call", "tool", "at"} else from_data(value, node.type, node.span)
 
 
+def _in_task(emission: Emission, node: core.InTask) -> ast.expr:
+    return call("in_task", [_name("s"), ast.Constant(node.task)], node.span)
+
+
 def _origin(emission: Emission, node: core.Origin) -> ast.expr:
     """The value is looked up as the event has it, not as its type reads it."""
     value = ast.Constant(None) if node.value is None else _as_given(emission, node.value)
@@ -670,5 +674,6 @@ _EMITTERS: dict[type, Callable[[Emission, Any], ast.expr]] = {
     core.Conforms: _conforms,
     core.Recall: _recall,
     core.Origin: _origin,
+    core.InTask: _in_task,
     core.Happened: _happened,
 }

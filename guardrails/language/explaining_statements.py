@@ -247,6 +247,7 @@ _NAMED: Final = {
     "use": "a file name in quotes",
     "label": "a label",
     "flow": "a label",
+    "task": "the task's name",
     "to": "`call`",
     "budget": "what is counted, such as `tokens` or `cost`",
     "by": "a name",

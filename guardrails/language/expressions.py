@@ -469,6 +469,10 @@ def _call(typer: Typer, node: syntax.Call, scope: Scope) -> core.Core:
     return lower_call(typer, node, scope)
 
 
+def _in_task(typer: Typer, node: syntax.InTask, scope: Scope) -> core.Core:
+    return core.InTask(node.span, t.BOOL, node.task)
+
+
 LOWERINGS: dict[type, Callable[[Typer, Any, Scope], core.Core]] = {
     syntax.Literal: _literal,
     syntax.Name: _name,
@@ -489,4 +493,5 @@ LOWERINGS: dict[type, Callable[[Typer, Any, Scope], core.Core]] = {
     syntax.ListLiteral: _collection,
     syntax.MapLiteral: _map,
     syntax.Trace: _trace,
+    syntax.InTask: _in_task,
 }

@@ -145,6 +145,17 @@ class TreeBuilder(EffectBuilder, BoundBuilder, ExpressionBuilder, TypeBuilder):
         return syntax.Flow(cover(parts), words_of(labels), tuple(tools), when, text_of(because))
 
     @staticmethod
+    def task(parts: Parts) -> syntax.Task:
+        _, name, opening, parameters, *_ = parts
+        known = () if opening is None else tuple(parameters or ())
+        inside = tuple(part for part in nodes_of(parts) if isinstance(part, syntax.Block | syntax.OnlyCalls))
+        return syntax.Task(cover(parts), name.value, known, inside)
+
+    @staticmethod
+    def only_calls(parts: Parts) -> syntax.OnlyCalls:
+        return syntax.OnlyCalls(cover(parts), tuple(parts[2]))
+
+    @staticmethod
     def reveal(parts: Parts) -> syntax.Reveal:
         return syntax.Reveal(cover(parts), parts[3], parts[5])
 

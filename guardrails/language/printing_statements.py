@@ -210,6 +210,7 @@ _EFFECTS: Final[dict[type[Any], Callable[[Any], Doc]]] = {
     syntax.Schema: lambda node: f"schema {quoted(node.path)}",
     syntax.Label: lambda node: Group(_label(node)),
     syntax.Flow: _flow,
+    syntax.OnlyCalls: lambda node: only_calls(node),
 }
 
 
@@ -226,6 +227,15 @@ def block_head(node: syntax.Block) -> Doc:
     shadow = "shadow " if node.shadow else ""
     watched: Doc = (" ", tools(node.tools)) if node.tools else ""
     return Group((f"{shadow}on {node.point}", watched, conditions(node.when, node.unless)))
+
+
+def task_head(node: syntax.Task) -> Doc:
+    each = [(parameter.name, ": ", type_of(parameter.type)) for parameter in node.parameters]
+    return Group(("task ", node.name, ("(", joined(each, ", "), ")") if each else ""))
+
+
+def only_calls(node: syntax.OnlyCalls) -> Doc:
+    return Group(("only call ", tools(node.tools)))
 
 
 def breaker_head(node: syntax.BreakerItem) -> Doc:

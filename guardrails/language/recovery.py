@@ -30,6 +30,7 @@ ITEM_WORDS: Final[dict[str, frozenset[str] | None]] = {
     "breaker": None,
     "detector": None,
     "flow": None,
+    "task": None,
     "reveal": frozenset({"in"}),
     "audit": None,
     "shadow": frozenset({"on", "policy"}),

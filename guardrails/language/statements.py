@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from guardrails.diagnostics import Note
-from guardrails.language import content, core, labels, metering, syntax
+from guardrails.language import content, core, labels, metering, syntax, tasks
 from guardrails.language import types as t
 from guardrails.language.checked import (
     Ask,
@@ -52,6 +52,8 @@ def meaning_of(typer: Typer, rule: Rule, scope: Scope) -> Meaning | None:
     """The effect of the rule, typed; None when it was reported."""
     if rule.block.point == "session" and not isinstance(rule.statement.effect, IN_SESSION):
         _misplaced_in_session(typer, rule)
+        return None
+    if not tasks.check_statement(typer, rule):
         return None
     meaning: Meaning | None = _MEANINGS[type(rule.statement.effect)](
         typer, rule, rule.statement.effect, scope
@@ -314,7 +316,7 @@ def _not_yet(typer: Typer, rule: Rule, feature: str) -> None:
     )  # fmt: skip
 
 
-def _flow(typer: Typer, rule: Rule, effect: syntax.Flow, scope: Scope) -> Meaning:
+def _denied(typer: Typer, rule: Rule, effect: Any, scope: Scope) -> Meaning:
     return Verdict(Outcome.DENY)
 
 
@@ -336,5 +338,6 @@ _MEANINGS: dict[type, Any] = {
     syntax.Breaker: metering.breaker,
     syntax.Schema: _schema,
     syntax.Label: labels.marked,
-    syntax.Flow: _flow,
+    syntax.Flow: _denied,
+    syntax.OnlyCalls: _denied,
 }

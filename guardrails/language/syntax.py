@@ -186,6 +186,13 @@ class Trace(Node):
     within: Literal | None
 
 
+@dataclass(frozen=True, slots=True)
+class InTask(Node):
+    """The session was opened for this task. Nobody writes it: the blocks of a task hold under it."""
+
+    task: str
+
+
 Expr: TypeAlias = (
     Literal
     | Name
@@ -206,6 +213,7 @@ Expr: TypeAlias = (
     | ListLiteral
     | MapLiteral
     | Trace
+    | InTask
 )
 
 
@@ -430,6 +438,13 @@ class Label(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class OnlyCalls(Node):
+    """`only call get_order, "docs.*"`: while its task is on, no other tool is called."""
+
+    tools: tuple[ToolPattern, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Flow(Node):
     """`flow confidential to call send_email only when c because "..."`; the checker sees it as the effect of
     a statement of its own (see `labels.flow_block`)."""
@@ -459,6 +474,7 @@ Effect: TypeAlias = (
     | Schema
     | Label
     | Flow
+    | OnlyCalls
 )
 
 
@@ -579,6 +595,15 @@ class Detector(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Task(Node):
+    """`task refund(order: string) { only call get_order, issue_refund; on call issue_refund { ... } }`."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    parts: tuple[OnlyCalls | Block, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reveal(Node):
     """`reveal in call send_email.to`, `reveal in output`: where reversible tokens are turned back. Both parts
     are None for outputs."""
@@ -608,6 +633,7 @@ Item: TypeAlias = (
     | BreakerItem
     | Detector
     | Flow
+    | Task
     | Reveal
     | Audit
 )

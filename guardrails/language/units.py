@@ -64,6 +64,10 @@ class _Maker:
             case syntax.Block():
                 head, start = printing.block_head(node), node.header.end
                 units = tuple(map(self._statement, node.body))
+            case syntax.Task():
+                last = node.parameters[-1].span.end if node.parameters else node.span.start
+                head, start = printing.task_head(node), last
+                units = tuple(map(self._task_part, node.parts))
             case syntax.BreakerItem():
                 head, start = printing.breaker_head(node), node.tools[-1].span.end
                 units = self._settings(node.breaker)
@@ -76,6 +80,11 @@ class _Maker:
             case _:
                 return Unit(kind, node.span, printing.item(node))
         return Unit(kind, node.span, head, self._body(node.span, start, units))
+
+    def _task_part(self, node: syntax.OnlyCalls | syntax.Block) -> Unit:
+        if isinstance(node, syntax.Block):
+            return self.item(node)
+        return Unit("statement", node.span, printing.only_calls(node))
 
     def _statement(self, node: syntax.Statement | syntax.Let) -> Unit:
         if isinstance(node, syntax.Let):

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from guardrails.provenance.index import Part
+    from guardrails.provenance.parts import Part
 
 VOUCHING = frozenset({"user", "records", "policy", "model"})
 """Labels that let somebody vouch for a value; `untrusted` takes them away."""

@@ -243,6 +243,11 @@ def recalled(
     return asked[key]
 
 
+def in_task(subject: Any, task: str) -> bool:
+    """Whether the session was opened for a task."""
+    return bool(subject.session.get("task") == task)
+
+
 def originated(subject: Any, question: tuple[Any, ...], value: Any) -> bool:
     """What the session knows of where a value came from."""
     from guardrails.runtime.provenance import originated
@@ -293,7 +298,7 @@ _EXPORTS = (
     operations.constant_at, exact.add, exact.subtract, exact.multiply, exact.divide, exact.remainder,
     exact.negate, functions.read, functions.total, functions.smallest, functions.largest,
     any, all, map, list, int, str, bool, dict, Exception, noted, count_of, first_present, amounts, host_call,
-    session_fact, recalled, originated, context_has, detected, conforming, json_of,
+    session_fact, recalled, in_task, originated, context_has, detected, conforming, json_of,
 )  # fmt: skip
 
 OPERATIONS: dict[str, Any] = {

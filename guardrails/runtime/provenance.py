@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from guardrails.provenance.index import Part
+    from guardrails.provenance.parts import Part
     from guardrails.runtime.notes import Header
 
 UNKNOWN = "where values came from is not known here; give the session an id and a store"

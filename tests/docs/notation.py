@@ -45,7 +45,7 @@ def outcome_of(guard: Guard, line: str) -> tuple[Expectation, Expectation]:
 
 
 def event_of(text: str) -> dict[str, Any]:
-    """`call NAME ARGS as PRINCIPAL from AGENT in SESSION at TIME`, as the event it is."""
+    """`call NAME ARGS as PRINCIPAL from AGENT in SESSION for TASK VALUES at TIME`, as the event it is."""
     kind, _, rest = text.partition(" ")
     event: dict[str, Any] = {"type": kind}
     if kind in ("call", "result", "failed"):
@@ -59,6 +59,11 @@ def event_of(text: str) -> dict[str, Any]:
         event[POINTS[kind]], rest = _value(rest)
     while rest:
         word, _, rest = rest.partition(" ")
+        if word == "for":
+            task, rest = _tool(rest)
+            given, rest = _value(rest)
+            event["session"] = {"id": event.get("session", "s0"), "task": task, "given": given}
+            continue
         event[_WORDS[word]], rest = _tool(rest) if word == "in" else _value(rest)
     return event
 
