@@ -12,6 +12,8 @@ from guardrails.patterns.globs import compile_glob, compile_wildcard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from guardrails.patterns.engines import Matcher
 
 __all__ = [
@@ -28,8 +30,22 @@ __all__ = [
 ]
 
 
+MOST_KEPT = 1024
+"""Patterns whose plans are kept: a policy says the same one for many tools, and is often loaded again."""
+
+_plans: dict[tuple[str, bool], Plan] = {}
+_checked: dict[str, str | None] = {}
+
+
 def check_pattern(text: str) -> str | None:
     """What is wrong with a pattern, as a message for people; None if nothing is."""
+    if text not in _checked:
+        _make_room(_checked)
+        _checked[text] = _problem_of(text)
+    return _checked[text]
+
+
+def _problem_of(text: str) -> str | None:
     try:
         matcher(plan_full(text))
         matcher(plan_search(text))
@@ -60,7 +76,18 @@ def plan_search(text: str) -> Plan:
 
 
 def _plan(text: str, *, whole: bool) -> Plan:
-    from guardrails.patterns.planning import plan_of
-    from guardrails.patterns.syntax import parse
+    plan = _plans.get((text, whole))
+    if plan is None:
+        from guardrails.patterns.planning import plan_of
+        from guardrails.patterns.syntax import parse
 
-    return plan_of(parse(text), whole=whole)
+        plan = plan_of(parse(text), whole=whole)
+        _make_room(_plans)
+        _plans[text, whole] = plan
+    return plan
+
+
+def _make_room(kept: dict[Any, Any]) -> None:
+    """All go at once when there are too many: what is still in use comes back at its next turn."""
+    if len(kept) >= MOST_KEPT:
+        kept.clear()

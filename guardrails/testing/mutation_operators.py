@@ -130,6 +130,8 @@ def _effect(node: syntax.Effect) -> Iterator[Made]:
         yield from _outcomes(node)
         if isinstance(node, syntax.Ask):
             yield from _ask(node)
+    elif isinstance(node, syntax.Review) and node.within is not None:
+        yield _printed("changed window", "twice the time", replace(node, within=_times(node.within, 2)))
     elif isinstance(node, syntax.Require):
         yield from _condition(node.condition)
     elif isinstance(node, syntax.Threshold):

@@ -1,13 +1,13 @@
 """Samples: a policy and its mutant in, series of events that they decide differently out.
 
-Begins with the events of the tests, which get past the other statements, and changes one thing at a time: to a
-value around the constants of either policy, or to a text that is a little different. For what counts, an event
-comes again and again. The order is shuffled by a seed, so that the same seed finds the same samples.
+Begins with the events of the tests, which get past the other statements, and changes one thing at a time: first to
+what the mutant is about, then to a value around the constants of either policy, or to a text that is a little
+different. For what counts, an event comes again and again. The order is shuffled by a seed, so that the same seed
+finds the same samples.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
@@ -19,6 +19,7 @@ from guardrails.language.checked import Change, Checked
 from guardrails.model import Decision
 from guardrails.testing.cases import SESSION
 from guardrails.testing.knowing import Fields, known_of
+from guardrails.testing.mutation_variations import Event, aim_of, aimed, varied
 from guardrails.testing.running import Make
 from guardrails.testing.sampling import neighbours, sample_event
 
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from guardrails.testing.mutation_bench import Altered, Stand
 
 MOST_SAMPLES = 800
-"""Events that are tried for one mutant."""
+"""Events near those of the tests that are tried for one mutant."""
+
+MOST_AIMED = 2000
+"""Events aimed at what it changed that are tried before them."""
 
 MOST_FOUND = 3
 """Events that tell a mutant apart after which no more are looked for."""
@@ -39,7 +43,6 @@ MOST_SEEDS = 24
 MOST_REPEATS = 64
 """How often an event comes again for what counts."""
 
-Event: TypeAlias = dict[str, Any]
 Series: TypeAlias = tuple[tuple[Event, int, Decision], ...]
 """Events, how often each, and what the policy as it is decides."""
 
@@ -50,10 +53,10 @@ def differing(stand: Stand, altered: Altered, seed: int) -> Iterator[Series]:
     seeds = list(_seeds(stand, altered))
     near = list(_near(stand, altered, chance.sample(seeds, min(MOST_SEEDS, len(seeds)))))
     chance.shuffle(near)
-    events = [*seeds, *near]
+    events = [*seeds, *_aimed(stand, altered, seeds, chance), *near[:MOST_SAMPLES]]
     found: list[tuple[Event, Decision]] = []
     before, after = _fresh(stand.make), _fresh(altered.make)
-    for event in events[:MOST_SAMPLES]:
+    for event in events:
         decision = _decided(before(), event)
         if decision is not None and differs(decision, _decided(after(), event)):
             found.append((event, decision))
@@ -137,6 +140,21 @@ def _made_up(stand: Stand, point: str, tool: str | None) -> Event:
     return {**made, **stand.suite.fixtures.defaults}
 
 
+def _aimed(stand: Stand, altered: Altered, seeds: list[Event], chance: Random) -> list[Event]:
+    """Events about what the mutant changed; of many, some by chance."""
+    text = stand.loaded.sources.texts[altered.mutant.span.file]
+    aim = aim_of(altered.mutant, text, _all_events(stand))
+    found = [event for seed in seeds for event in aimed(seed, aim, chance)]
+    return chance.sample(found, MOST_AIMED) if len(found) > MOST_AIMED else found
+
+
+def _all_events(stand: Stand) -> Iterator[Event]:
+    for case in stand.suite.cases:
+        for step in case.steps:
+            if step.action == "event":
+                yield step.value
+
+
 def _near(stand: Stand, altered: Altered, seeds: list[Event]) -> Iterator[Event]:
     """Events that are near the seeds."""
     known = _Known(stand.checked, altered)
@@ -189,63 +207,3 @@ def _only(checked: Checked, rules: frozenset[int]) -> Checked:
     if not rules:
         return checked
     return replace(checked, forms={key: form for key, form in checked.forms.items() if key[0] in rules})
-
-
-def varied(event: Event) -> Iterator[Event]:
-    """The event with one of its values a little different: texts, numbers, and fields that are not there."""
-    for path in _paths(event, ()):
-        value = _at(event, path)
-        for other in _others(value):
-            yield _with(event, path, other)
-
-
-def _paths(value: Any, path: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """The places of plain values in what the event holds, but for its type, tool and session."""
-    items: Any = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
-    for name, inner in items:
-        if path or name not in ("type", "tool", "session"):
-            yield from _paths(inner, (*path, name)) if isinstance(inner, dict | list) else ((*path, name),)
-
-
-def _others(value: Any) -> Iterator[Any]:
-    if isinstance(value, str):
-        digit = re.search(r"\d", value)
-        yield from (
-            f"{value}x",
-            f"x{value}",
-            f"{value} x",
-            value[:-1],
-            value[1:],
-            value.swapcase(),
-            f"{value}1",
-            "",
-        )
-        if digit:
-            at = digit.start()
-            yield from (
-                f"{value[:at]}1{value[at:]}",
-                value[:at] + value[at + 1 :],
-                f"{value[:at]}-{value[at:]}",
-            )
-        yield from (re.sub(r"\b(\w)", r"x\1", value), re.sub(r"(\w)\b", r"\1x", value), value.upper())
-    elif isinstance(value, bool):
-        yield not value
-    elif isinstance(value, int | float):
-        yield from (value + 1, value - 1, value * 2, -value, 0)
-
-
-def _at(value: Any, path: tuple[Any, ...]) -> Any:
-    for name in path:
-        value = value[name]
-    return value
-
-
-def _with(value: Any, path: tuple[Any, ...], other: Any) -> Any:
-    """The same with another value at a place; what is not on the way there is shared."""
-    if not path:
-        return other
-    copy = dict(value) if isinstance(value, dict) else list(value)
-    copy[path[0]] = _with(value[path[0]], path[1:], other)
-    return copy
