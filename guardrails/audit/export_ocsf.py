@@ -60,9 +60,7 @@ def ocsf_event(record: Record) -> dict[str, Any]:
 
 
 def _common(record: Record) -> dict[str, Any]:
-    severity, name = SEVERITY.get(
-        record.get("outcome", "halt" if record["kind"] == "halt" else "allow"), SEVERITY["allow"]
-    )
+    severity, name = _severity(record)
     common: dict[str, Any] = {
         "time": record["us"] // 1_000,
         "severity_id": severity,
@@ -72,6 +70,11 @@ def _common(record: Record) -> dict[str, Any]:
     }
     reasons = record.get("reasons")
     return common | ({"status_detail": ", ".join(reasons)} if reasons else {})
+
+
+def _severity(record: Record) -> tuple[int, str]:
+    halts = record["kind"] == "halt" and "halt" in (record.get("facts") or {})
+    return SEVERITY["halt"] if halts else SEVERITY.get(record.get("outcome", "allow"), SEVERITY["allow"])
 
 
 def _metadata(record: Record) -> dict[str, Any]:
@@ -195,6 +198,8 @@ def _finding(record: Record) -> dict[str, Any]:
 
 
 def _message(record: Record) -> str:
+    if record["kind"] == "halt":
+        return str(_finding(record)["finding_info"]["title"])
     outcome = record.get("outcome") or record.get("status")
     return f"{_operation(record)}: {outcome}" if outcome else _operation(record)
 

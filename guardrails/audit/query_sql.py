@@ -35,7 +35,7 @@ class Dialect:
         """Whether `test`, which speaks of `name`, holds for one of a list's names."""
         raise NotImplementedError
 
-    def expanded(self, field: str) -> tuple[str, str]:
+    def expanded(self, field: str, alias: str) -> tuple[str, str]:
         """What to select for every name of a list, and what to add after the table for it."""
         raise NotImplementedError
 
@@ -54,8 +54,8 @@ class DuckDialect(Dialect):
     def any_of(self, field: str, test: str) -> str:
         return f'len(list_filter(coalesce("{field}", []), lambda name: {test})) > 0'
 
-    def expanded(self, field: str) -> tuple[str, str]:
-        return "name", f', unnest(coalesce("{field}", [])) AS listed(name)'
+    def expanded(self, field: str, alias: str) -> tuple[str, str]:
+        return f"{alias}.name", f', unnest(coalesce("{field}", [])) AS {alias}(name)'
 
 
 class SqliteDialect(Dialect):
@@ -74,8 +74,8 @@ class SqliteDialect(Dialect):
         test = test.replace("name", "value")
         return f"EXISTS (SELECT 1 FROM json_each({self.column}, '$.{field}') WHERE {test})"
 
-    def expanded(self, field: str) -> tuple[str, str]:
-        return "value", f", json_each({self.column}, '$.{field}')"
+    def expanded(self, field: str, alias: str) -> tuple[str, str]:
+        return f"{alias}.value", f", json_each({self.column}, '$.{field}') AS {alias}"
 
     def pattern(self, subject: str, pattern: str) -> tuple[str, str]:
         """LIKE does not tell capitals apart here, GLOB does."""
@@ -101,8 +101,8 @@ class PostgresDialect(Dialect):
         listed = self._listed(field)
         return f"EXISTS (SELECT 1 FROM {listed} AS listed(name) WHERE {test})"
 
-    def expanded(self, field: str) -> tuple[str, str]:
-        return "name", f", {self._listed(field)} AS listed(name)"
+    def expanded(self, field: str, alias: str) -> tuple[str, str]:
+        return f"{alias}.name", f", {self._listed(field)} AS {alias}(name)"
 
     def _listed(self, field: str) -> str:
         return f"jsonb_array_elements_text(coalesce({self.column} -> '{field}', '[]'::jsonb))"
@@ -149,7 +149,7 @@ def counting(query: Query, by: tuple[str, ...], table: str, dialect: Dialect) ->
     for field in by:
         assert field in COUNTED
         if field in LISTS:
-            expression, more = dialect.expanded(field)
+            expression, more = dialect.expanded(field, f"list_{field}")
             tables += more
         else:
             expression = dialect.text(field)

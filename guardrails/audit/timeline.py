@@ -95,7 +95,8 @@ def _decided(record: Record) -> str:
     by = f" by {', '.join(reasons)}" if reasons else " by default" if outcome != "allow" else ""
     took = f", {_span(record['latency_us'])}" if record.get("latency_us") is not None else ""
     status = f" [{record['status']}]" if record.get("status") else ""
-    return f"{what}{call}{status}: {verdict}{by}{took}"
+    facts = f", {_facts(record['facts'])}" if record.get("facts") else ""
+    return f"{what}{call}{status}: {verdict}{by}{facts}{took}"
 
 
 def _became(record: Record, known: Mapping[str, Record]) -> str:
