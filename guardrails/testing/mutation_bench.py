@@ -22,7 +22,7 @@ from guardrails.runtime.program import Program
 from guardrails.testing.cases import Case, Step, Suite
 from guardrails.testing.generating import Written
 from guardrails.testing.mutation_operators import Mutant, mutants_of
-from guardrails.testing.reading import SuiteError, suite_of
+from guardrails.testing.reading import SuiteError, with_only
 from guardrails.testing.running import Make, making, results_of, source_of
 from guardrails.testing.writing import case_text
 
@@ -251,9 +251,8 @@ def more_expected(decision: Decision) -> dict[str, Any]:
 
 
 def _kills(stand: Stand, other: Make, case: str) -> bool:
-    head = stand.suite.text[: stand.suite.text.rindex("cases:")]
     try:
-        suite = suite_of(f"{head}cases:\n{case}", stand.suite.file)
+        suite = with_only(stand.suite, case)
     except SuiteError:
         return False
     passes = not any(result.is_bad for result in results_of(suite, make=stand.make))

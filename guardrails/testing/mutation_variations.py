@@ -140,10 +140,15 @@ def _of_length(text: str, aim: Aim) -> Iterator[str]:
 
 
 def _with_words(text: str, aim: Aim, chance: Random) -> Iterator[str]:
-    """The text with one word of another, at its end more often than elsewhere."""
+    """The text with one word of another, first at its end, where the objects of a command stand, then anywhere."""
     words = text.split(" ")
-    for word in chance.sample(aim.others, min(MOST_WORDS, len(aim.others))) if len(words) > 1 else ():
-        place = chance.choice((len(words) - 1, chance.randrange(len(words))))
+    if len(words) < 2:
+        return
+    count = min(MOST_WORDS, len(aim.others))
+    for word in chance.sample(aim.others, count):
+        yield " ".join([*words[:-1], word])
+    for word in chance.sample(aim.others, count):
+        place = chance.randrange(len(words))
         yield " ".join([*words[:place], word, *words[place + 1 :]])
 
 

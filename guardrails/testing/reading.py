@@ -7,6 +7,7 @@ nothing and a name that stands twice are errors.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from guardrails.diagnostics import Diagnostic
@@ -65,6 +66,16 @@ def suite_of(text: str, path: str) -> Suite:
         unique = dict.fromkeys(problems.found)
         raise SuiteError(path, text, sorted(unique, key=lambda each: (each.span.start, each.message)))
     return suite
+
+
+def with_only(suite: Suite, cases: str) -> Suite:
+    """The suite with other cases in place of its own: `cases` is a list of them as YAML. Raises `SuiteError`."""
+    root, found = parse_yaml(cases, suite.file)
+    problems = Problems()
+    read = _cases(problems, root, suite.fixtures) if root is not None else ()
+    if found or problems.found:
+        raise SuiteError(suite.file, cases, [*found, *problems.found])
+    return replace(suite, text=cases, cases=read)
 
 
 def _suite(problems: Problems, root: Node, text: str, path: str) -> Suite:
