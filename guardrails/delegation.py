@@ -79,11 +79,11 @@ class Grant:
 class Asked:
     """One event, as everyone in a chain is asked about it."""
 
-    __slots__ = ("args", "call_id", "digest", "hold", "payload", "point", "reservation", "tool")
+    __slots__ = ("approval", "args", "call_id", "digest", "hold", "payload", "point", "reservation", "tool")
 
     def __init__(
         self, point: str, tool: Any, args: Any, payload: Any, *, digest: str | None = None,
-        call_id: str | None = None, hold: float | None = None, reservation: str = "",
+        call_id: str | None = None, hold: float | None = None, reservation: str = "", approval: str | None = None,
     ) -> None:  # fmt: skip
         self.point = point
         self.tool = tool
@@ -93,12 +93,13 @@ class Asked:
         self.call_id = call_id
         self.hold = hold
         self.reservation = reservation
+        self.approval = approval
 
     def of(self, call_id: str | None, reservation: str) -> Asked:
         """The same event under another name."""
         return Asked(
             self.point, self.tool, self.args, self.payload,
-            digest=self.digest, call_id=call_id, hold=self.hold, reservation=reservation,
+            digest=self.digest, call_id=call_id, hold=self.hold, reservation=reservation, approval=self.approval,
         )  # fmt: skip
 
     def with_changes(self, changes: Mapping[str, Any]) -> Asked:
@@ -150,8 +151,11 @@ class Delegate(Session):
         digest: str | None = None,
         call_id: str | None = None,
         hold: float | None = None,
+        approval: str | None = None,
     ) -> Decision:
-        return self.decided(Asked("call", tool, args, args, digest=digest, call_id=call_id, hold=hold))
+        return self.decided(
+            Asked("call", tool, args, args, digest=digest, call_id=call_id, hold=hold, approval=approval)
+        )
 
     def check_result(
         self,
@@ -175,9 +179,10 @@ class Delegate(Session):
         digest: str | None = None,
         call_id: str | None = None,
         hold: float | None = None,
+        approval: str | None = None,
     ) -> Decision:
         return await self._apart(
-            lambda: self.check_call(tool, args, digest=digest, call_id=call_id, hold=hold)
+            lambda: self.check_call(tool, args, digest=digest, call_id=call_id, hold=hold, approval=approval)
         )
 
     async def _apart(self, check: Callable[[], Decision]) -> Decision:
@@ -196,6 +201,8 @@ class Delegate(Session):
             return self._kept(in_full(self.parent, above))
         theirs = in_full(self.parent, above) if mine.allowed else without_charge(self.parent, above)
         payload = mine.payload
+        if self.own is not None and mine.outcome is Outcome.ASK and asked.point == "call":
+            mine = people_asked(self.own, asked, mine)
         if mine.transforms and theirs.transforms and mine.payload is not None:
             theirs, payload = self._changed_further(above, mine, theirs)
         if self.own is not None:
@@ -353,7 +360,12 @@ def in_full(session: Session, asked: Asked) -> Decision:
         return session.decided(asked)
     if asked.point == "call":
         return session.check_call(
-            asked.tool, asked.args, digest=asked.digest, call_id=asked.call_id, hold=asked.hold
+            asked.tool,
+            asked.args,
+            digest=asked.digest,
+            call_id=asked.call_id,
+            hold=asked.hold,
+            approval=asked.approval,
         )
     if asked.point == "result":
         return session.check_result(
@@ -372,8 +384,19 @@ def look(session: Session, asked: Asked) -> Decision:
         return refused
     if session._ledger is None:
         return in_full(session, asked)
-    decision = session._ledger.look(asked.point, asked.tool, asked.args, asked.payload)
+    decision = session._ledger.look(
+        asked.point, asked.tool, asked.args, asked.payload, digest=asked.digest or ""
+    )
     return decision if decision.outcome is not Outcome.HALT else session._halt(decision)
+
+
+def people_asked(session: Session, asked: Asked, decision: Decision) -> Decision:
+    """What asks, with a request that waits for people."""
+    if session._ledger is None:
+        return decision
+    return session._ledger.look(
+        asked.point, asked.tool, asked.args, asked.payload, digest=asked.digest or "", asks=True
+    )
 
 
 def without_charge(session: Session, asked: Asked) -> Decision:

@@ -95,4 +95,8 @@ class Halted(Denied):
 
 
 class ApprovalRequired(Refused):
-    """The event waits for a person."""
+    """The event waits for a person; `request` is what they were asked under, where somebody was asked."""
+
+    @property
+    def request(self) -> str | None:
+        return self.decision.request

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from os import PathLike
     from typing import Any
 
+    from guardrails.approvals.desk import Approvals
+    from guardrails.approvals.groups import Groups
     from guardrails.audit.log import AuditLog
     from guardrails.diagnostics import Diagnostic
     from guardrails.inspection import BreakerState, LimitState
@@ -49,6 +51,7 @@ class Guard:
         state: State | None = None,
         detectors: Mapping[str, Any] | None = None,
         key: str | bytes | None = None,
+        reviewers: Any = None,
     ) -> None:
         from guardrails.runtime.host import Host, secret_of
 
@@ -61,6 +64,7 @@ class Guard:
         """Who is told of every check of sessions that are opened from now on, the outermost first."""
         self.audit: AuditLog | None = None
         self.telemetry: Telemetry | None = None
+        self._groups: Groups | None = None if reviewers is None else _groups(reviewers)
         self.engine = Engine(program)
 
     # --- loading -------------------------------------------------------------------------------
@@ -80,6 +84,7 @@ class Guard:
         key: str | bytes | None = None,
         telemetry: str | Telemetry | None = None,
         audit: str | AuditLog | None = None,
+        reviewers: str | PathLike[str] | Mapping[str, Iterable[str]] | None = None,
     ) -> Guard:
         """Load one policy from one or more files. Raises `PolicyError` with every diagnostic.
 
@@ -94,11 +99,14 @@ class Guard:
         which, else there is none. `audit` is the log that every decision is written to before it is told: a
         URL (`file:///var/log/guard`, `sqlite:///path`, `postgresql://host/database`), or a log; without it
         `GUARD_AUDIT` says which. Raises `AuditError` for one that cannot be used, and for a policy that says
-        `audit` where there is none.
+        `audit` where there is none. `reviewers` says who is in the groups that the policy asks, as
+        `{"finance": ["ana", "bob"]}` or as a YAML, TOML or JSON file of that; without it `GUARD_REVIEWERS` names
+        the file.
         """
         source = Source([str(path) for path in paths], params or {}, _hosted(functions))
         state = _state(store, prices, local_share, strict_halts=strict_halts)
-        return cls._from(source, telemetry, audit, clock=clock, state=state, detectors=detectors, key=key)
+        settings: dict[str, Any] = {"detectors": detectors, "key": key, "reviewers": reviewers}
+        return cls._from(source, telemetry, audit, clock=clock, state=state, **settings)
 
     @classmethod
     def from_text(
@@ -117,13 +125,15 @@ class Guard:
         key: str | bytes | None = None,
         telemetry: str | Telemetry | None = None,
         audit: str | AuditLog | None = None,
+        reviewers: str | PathLike[str] | Mapping[str, Iterable[str]] | None = None,
     ) -> Guard:
         """Load a policy from texts, given as one text or as `(name, text)` pairs. `tools` is the JSON text of
         a tool file for all of it; the rest is as for `load`."""
         files = [("policy.guard", text)] if isinstance(text, str) else list(text)
         source = Source([name for name, _ in files], params or {}, _hosted(functions), dict(files), tools)
         state = _state(store, prices, local_share, strict_halts=strict_halts)
-        return cls._from(source, telemetry, audit, clock=clock, state=state, detectors=detectors, key=key)
+        settings: dict[str, Any] = {"detectors": detectors, "key": key, "reviewers": reviewers}
+        return cls._from(source, telemetry, audit, clock=clock, state=state, **settings)
 
     @classmethod
     def _from(
@@ -219,6 +229,16 @@ class Guard:
         from guardrails.inspection import limits_of
 
         return limits_of(self, session=session, principal=principal)
+
+    @property
+    def approvals(self) -> Approvals:
+        """What people are asked, and where their answers come in. Raises `EvaluationError` for reviewers (given,
+        or named by GUARD_REVIEWERS) that cannot be read."""
+        from guardrails.approvals.desk import Approvals
+
+        if self._groups is None:
+            self._groups = _groups(None)
+        return Approvals(self.state.store, self.clock, self._groups, (self.name, self.digest))
 
     # --- deciding ------------------------------------------------------------------------------
 
@@ -345,6 +365,12 @@ def _state(
     from guardrails.state import State
 
     return State(store or "memory:", prices=prices, local_share=local_share, strict_halts=strict_halts)
+
+
+def _groups(reviewers: Any) -> Groups:
+    from guardrails.approvals.groups import groups_of
+
+    return groups_of(reviewers)
 
 
 def _hosted(functions: Iterable[HostFunction]) -> dict[str, HostFunction]:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from guardrails.stores.demands import Demand
 
 
+NO_LEASE = ("", None)
+
+
 class Ledger:
     """What one session used up and did. Thread-safe as far as the store is.
 
@@ -57,7 +60,16 @@ class Ledger:
 
     # --- decisions -----------------------------------------------------------------------------
 
-    def call(self, tool: str, args: Any, *, call_id: str | None, hold: float | None) -> Decision:
+    def call(
+        self,
+        tool: str,
+        args: Any,
+        *,
+        call_id: str | None,
+        hold: float | None,
+        lease: tuple[str, str | None] = NO_LEASE,
+    ) -> Decision:
+        """The decision on a call. `lease` is the digest of the live tool, and the approval that is named for it."""
         now = self.clock.now()
         switch = self._switch
         if switch.known or self.state.owed or monotonic() >= switch.fresh_until:
@@ -67,14 +79,27 @@ class Ledger:
         if call_id is None and hold is None and not self.tracks:
             quick = self.accounts.quickly(tool, args, now, self.state.store)
             if quick is not None:
-                return quick
-        decision = self._driven(self.accounts.decide(self._call_event(tool, args, now, call_id, hold)))
-        return self._opened(decision, tool, args, call_id, hold)
+                if quick.outcome is not Outcome.ASK and not quick.obligations:
+                    return quick
+                event = self._call_event(tool, args, now, None, None)
+                return self._opened(
+                    self._driven(self._with_people(event, lease, quick)), tool, args, None, None
+                )
+        steps = self._with_people(self._call_event(tool, args, now, call_id, hold), lease)
+        return self._opened(self._driven(steps), tool, args, call_id, hold)
 
-    async def acall(self, tool: str, args: Any, *, call_id: str | None, hold: float | None) -> Decision:
+    async def acall(
+        self,
+        tool: str,
+        args: Any,
+        *,
+        call_id: str | None,
+        hold: float | None,
+        lease: tuple[str, str | None] = NO_LEASE,
+    ) -> Decision:
         store = self.state.awaited
         if store is None:
-            return self.call(tool, args, call_id=call_id, hold=hold)
+            return self.call(tool, args, call_id=call_id, hold=hold, lease=lease)
         now = self.clock.now()
         switch = self.state.switch
         try:
@@ -85,8 +110,24 @@ class Ledger:
         stopped = self._stopped(now, tool)
         if stopped is not None:
             return stopped
-        steps = self.accounts.decide(self._call_event(tool, args, now, call_id, hold))
+        steps = self._with_people(self._call_event(tool, args, now, call_id, hold), lease)
         return self._opened(await awaited(steps, store), tool, args, call_id, hold)
+
+    def _with_people(
+        self, event: Event, lease: tuple[str, str | None] = NO_LEASE, decision: Decision | None = None
+    ) -> Steps:
+        """The decision on an event, with what people have to do with it (see `guardrails.approvals`)."""
+        if decision is None:
+            decision = yield from self.accounts.decide(event)
+        if decision.outcome is Outcome.ASK and event.point == "call":
+            from guardrails.approvals.asking import asked
+
+            decision = yield from asked(self.accounts, event, decision, *lease)
+        if decision.obligations and any(duty.kind == "review" for duty in decision.obligations):
+            from guardrails.approvals.reviewing import reviewed
+
+            decision = yield from reviewed(self.accounts, event, decision)
+        return decision
 
     def _call_event(self, tool: str, args: Any, now: int, call_id: str | None, hold: float | None) -> Event:
         note = None
@@ -105,7 +146,7 @@ class Ledger:
         if stopped is not None:
             return stopped
         note = self._result_note(tool, args, result, now, call_id)
-        return self._driven(self.accounts.decide(Event("result", tool, args, result, now, note=note)))
+        return self._driven(self._with_people(Event("result", tool, args, result, now, note=note)))
 
     def _ran(self, tool: str, args: Any, call_id: str | None, reservation: str, now: int) -> None:
         """Settle what was held for a call that gave a result."""
@@ -122,13 +163,31 @@ class Ledger:
 
         return result_note(tool, args if args.__class__ is dict else {}, result, now, call_id)
 
-    def look(self, point: str, tool: str | None, args: Any, payload: Any) -> Decision:
-        """What the decision on an event would be; nothing is charged or noted for it."""
+    def look(
+        self,
+        point: str,
+        tool: str | None,
+        args: Any,
+        payload: Any,
+        *,
+        digest: str = "",
+        asks: bool = False,
+    ) -> Decision:
+        """What the decision on an event would be; nothing is charged or noted for it. With `asks` people are
+        asked about a call that needs their approval."""
         now = self.clock.now()
         stopped = self._stopped(now, tool)
         if stopped is not None:
             return stopped
-        return self._driven(self.accounts.look(Event(point, tool, args, payload, now)))
+        return self._driven(self._looked(Event(point, tool, args, payload, now), digest, asks=asks))
+
+    def _looked(self, event: Event, digest: str, *, asks: bool) -> Steps:
+        decision = yield from self.accounts.look(event)
+        if decision.outcome is Outcome.ASK and event.point == "call":
+            from guardrails.approvals.asking import foreseen
+
+            decision = yield from foreseen(self.accounts, event, decision, digest, asks=asks)
+        return decision
 
     def withheld(self, tool: str, args: Any, result: Any, *, call_id: str | None, reservation: str) -> None:
         """A call ran, and somebody else refuses its result: it is settled and noted all the same."""
@@ -152,7 +211,7 @@ class Ledger:
             from guardrails.runtime.trace import text_note
 
             note = text_note(point, text, now, by)
-        return self._driven(self.accounts.decide(Event(point, None, {}, text, now, note=note)))
+        return self._driven(self._with_people(Event(point, None, {}, text, now, note=note)))
 
     def _driven(self, steps: Steps) -> Decision:
         decision: Decision = driven(steps, self.state.store)

@@ -37,6 +37,7 @@ def joined(mine: Decision, theirs: Decision, payload: Any, fits: Fits | None = N
         payload,
         None if outcome is Outcome.ALLOW else (lambda _: denial_of(mine, theirs, fits)),
     )
+    both.consent = mine.consent or theirs.consent
     if outcome is Outcome.ALLOW and (mine.reservation or theirs.reservation):
         both.reservation = f"{mine.reservation}{BETWEEN}{theirs.reservation}"
     return both

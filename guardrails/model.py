@@ -204,6 +204,18 @@ class Denial(Value):
         self.retry_after = retry_after
 
 
+class Consent(Value):
+    """What people have to do with a decision: the `request` that waits for them (or that they refused), the
+    `approval` that let the call through, and the `reviews` that were queued."""
+
+    __slots__ = ("approval", "request", "reviews")
+
+    def __init__(self, request: str = "", approval: str = "", reviews: tuple[str, ...] = ()) -> None:
+        self.request = request
+        self.approval = approval
+        self.reviews = reviews
+
+
 _NEW = object.__new__
 
 
@@ -218,10 +230,10 @@ class Decision(Value):
     """
 
     __slots__ = (
-        "_denial", "applied", "approvals", "errors", "id", "labels", "obligations", "origins", "outcome",
+        "_denial", "applied", "approvals", "consent", "errors", "id", "labels", "obligations", "origins", "outcome",
         "payload", "policy", "reservation", "shadow", "transforms",
     )  # fmt: skip
-    _hidden = ("_denial", "id", "origins", "reservation")
+    _hidden = ("_denial", "consent", "id", "origins", "reservation")
 
     def __init__(
         self,
@@ -247,6 +259,7 @@ class Decision(Value):
         self.payload = payload
         self._denial: Any = denial
         self.reservation = ""
+        self.consent: Consent | None = None
         self.labels: tuple[str, ...] = ()
         self.origins: tuple[Any, ...] = ()
         self.id = ""
@@ -266,6 +279,7 @@ class Decision(Value):
         fresh.payload = self.payload
         fresh._denial = denial
         fresh.reservation = ""
+        fresh.consent = None
         fresh.labels = self.labels
         fresh.origins = self.origins
         fresh.id = self.id
@@ -308,6 +322,21 @@ class Decision(Value):
     def needs_explaining(self) -> bool:
         """Whether this is a refusal, whose explanation depends on the event."""
         return self._denial is not None
+
+    @property
+    def request(self) -> str | None:
+        """The id of the request for approval that this waits for, or that was refused."""
+        return (self.consent.request or None) if self.consent else None
+
+    @property
+    def approval(self) -> str | None:
+        """The id of the approval that let this through."""
+        return (self.consent.approval or None) if self.consent else None
+
+    @property
+    def reviews(self) -> tuple[str, ...]:
+        """The ids of the reviews that were queued for it."""
+        return self.consent.reviews if self.consent else ()
 
     @property
     def allowed(self) -> bool:

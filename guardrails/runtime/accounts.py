@@ -22,7 +22,7 @@ from guardrails.stores.sessions import Moved, Note
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
-    from typing import Any, TypeAlias
+    from typing import Any, Protocol, TypeAlias
 
     from guardrails.runtime.engine import Engine, Judged, Subject
     from guardrails.runtime.meters import Fuse, Meter
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
     Request: TypeAlias = tuple[str, tuple[Any, ...], dict[str, Any]]
     Steps: TypeAlias = Generator[Request, Any, Decision]
+
+    class Lease(Protocol):
+        def covers(self, decision: Decision) -> bool: ...
+
 
 MAX_RACES = 64
 """How often a decision is made anew because something else happened in the session meanwhile."""
@@ -111,10 +115,11 @@ class Event:
     """One event on its way through the accounts.
 
     `request` is its idempotency key, `ttl` how many microseconds a reservation lasts (None: until it is
-    settled), `note` what the session's past is told of it when it is let through.
+    settled), `note` what the session's past is told of it when it is let through. With a `lease` that covers
+    what it asks for, an event that asks is charged like one that is allowed; it is up to the caller to use it.
     """
 
-    __slots__ = ("args", "note", "now", "payload", "point", "request", "tool", "ttl")
+    __slots__ = ("args", "lease", "note", "now", "payload", "point", "request", "tool", "ttl")
 
     def __init__(
         self, point: str, tool: str | None, args: Any, payload: Any, now: int, *, note: str | None = None,
@@ -128,6 +133,7 @@ class Event:
         self.note = note
         self.request = request
         self.ttl = ttl
+        self.lease: Lease | None = None
 
 
 class Accounts:
@@ -248,7 +254,7 @@ class Accounts:
                 return unrecorded(self.engine, error)
         if plain.outcome >= Outcome.DENY:
             return (yield from self._refused(event, after, judged, plain))
-        if plain.outcome is Outcome.ASK:
+        if plain.outcome is Outcome.ASK and not (event.lease and event.lease.covers(plain)):
             return (yield from self._looked(judged, wanted, event, plain))
         note = self._note(event, after, judged)
         if not wanted and note is None:

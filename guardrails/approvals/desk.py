@@ -1,0 +1,214 @@
+"""The desk: where people's answers come in, for hosts and for the command line.
+
+Takes a store, a clock and who is in which group; gives requests, and takes answers to them. Every answer is one
+compare-and-set of the request's document, so of two people who answer at once neither is lost, and nobody
+answers what is closed. Who `by` is has to be known by then: the host, or the login of the machine, says so.
+
+    desk = guard.approvals
+    for request in desk.list():
+        print(request.id, request.tool, request.subject.args)
+    desk.approve(request.id, by="ana", reason="a known customer")
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from time import sleep
+from typing import TYPE_CHECKING, Any
+
+from guardrails.approvals.answering import Rejected, answered, noted_as_shown
+from guardrails.approvals.asking import REQUESTS, keep_of
+from guardrails.approvals.batches import Batch, batched
+from guardrails.approvals.groups import Groups
+from guardrails.approvals.report import Habits, habits_of
+from guardrails.approvals.request import WAITING, Answer, Request
+from guardrails.approvals.writing import read, written
+from guardrails.errors import EvaluationError, Unavailable
+from guardrails.stores.documents import MOST_KEY, MOST_SCANNED, Document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from guardrails.runtime.ports import Clock
+    from guardrails.stores.port import Store
+
+MAX_RACES = 64
+
+FEWEST_LETTERS = 4
+"""Letters of an id that are enough to name a request, where no other begins with them."""
+
+QUICK = 10.0
+"""Seconds in which nobody reads a request."""
+
+
+class Approvals:
+    """The requests of a store. `policy` is name and digest of the policy in force, where one is at hand: what
+    was asked under an earlier one can no longer be approved."""
+
+    def __init__(
+        self, store: Store, clock: Clock, groups: Groups | None = None, policy: tuple[str, str] | None = None
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+        self.groups = groups or Groups()
+
+    # --- looking -------------------------------------------------------------------------------
+
+    def list(self, *states: str, session: str | None = None, kind: str | None = None) -> tuple[Request, ...]:
+        """Requests in one of these states (those that wait for an answer, where none is named), the oldest first.
+        `kind` is `ask` or `review`. Raises `StoreUnavailable`."""
+        now = self._clock.now()
+        wanted = states or WAITING
+        found = [
+            request
+            for request in self._all(now)
+            if ("any" in wanted or self.state_of(request) in wanted)
+            and session in (None, request.subject.session)
+            and kind in (None, request.kind)
+        ]
+        return tuple(sorted(found, key=lambda request: (request.created, request.id)))
+
+    def state_of(self, request: Request) -> str:
+        """`pending`, `escalated`, `approved`, `consumed`, `denied`, `expired`, `void`, `upheld` or `wrong`."""
+        state = request.state_at(self._clock.now())
+        return "void" if state in (*WAITING, "approved") and self._is_outdated(request) else state
+
+    def get(self, id: str) -> Request:
+        """The request of this id, or of the only one that begins so. Raises `Rejected` for none."""
+        return self._request(id)[1]
+
+    def show(self, id: str, *, by: str | None = None) -> Request:
+        """`get`; with `by` it is kept that this person was shown it, which an approval should not do without."""
+        if by is None:
+            return self.get(id)
+        return self._changed(id, lambda request, now: noted_as_shown(request, by, now))
+
+    def watch(
+        self, *, interval: float = 1.0, kind: str | None = None, wait: Callable[[float], None] = sleep
+    ) -> Iterator[Request]:
+        """Every request that waits, and each one again whenever anything happened to it, without an end."""
+        known: dict[str, tuple[str, int]] = {}
+        while True:
+            for request in self.list("any", kind=kind):
+                mark = self.state_of(request), len(request.answers)
+                is_new = request.id not in known
+                if known.get(request.id) != mark and not (is_new and mark[0] not in WAITING):
+                    yield request
+                known[request.id] = mark
+            wait(interval)
+
+    def wait(self, id: str, *, interval: float = 1.0, wait: Callable[[float], None] = sleep) -> Request:
+        """The request, once it no longer waits: it was answered, or ran out."""
+        while self.state_of(request := self.get(id)) in WAITING:
+            wait(interval)
+        return request
+
+    # --- answering -----------------------------------------------------------------------------
+
+    def approve(
+        self, id: str, *, by: str, reason: str = "", seconds: float | None = None, together: int = 1
+    ) -> Request:
+        """Approve of a request. The approval can be used for as long as people had to give it, or for `seconds`
+        if that is less. Raises `Rejected` where the answer does not count, and says why."""
+        lasting = None if seconds is None else int(seconds * 1_000_000)
+        return self._answer(id, "approve", by, reason, lasting=lasting, together=together)
+
+    def deny(self, id: str, *, by: str, reason: str = "", together: int = 1) -> Request:
+        """Deny a request: the same call stays denied in its session for as long as people had to decide."""
+        return self._answer(id, "deny", by, reason, together=together)
+
+    def judge(self, id: str, verdict: str, *, by: str, reason: str = "") -> Request:
+        """Answer a review: what happened was right (`upheld`) or `wrong`."""
+        return self._answer(id, verdict, by, reason)
+
+    def answer_all(
+        self, ids: Iterable[str], verdict: str, *, by: str, reason: str = ""
+    ) -> dict[str, Request | Rejected]:
+        """The same answer to many requests; what came of each."""
+        wanted = tuple(dict.fromkeys(ids))
+        found: dict[str, Request | Rejected] = {}
+        for id in wanted:
+            try:
+                found[id] = self._answer(id, verdict, by, reason, together=len(wanted))
+            except Rejected as error:
+                found[id] = error
+        return found
+
+    def batches(self, *, kind: str = "ask") -> tuple[Batch, ...]:
+        """Waiting requests that are alike: the same tool, asked for by the same statements."""
+        return batched(self.list(kind=kind))
+
+    def report(self, *, quick: float = QUICK) -> tuple[Habits, ...]:
+        """How people decide: how many answers each gave, and how many unread or within `quick` seconds."""
+        return habits_of(self._all(self._clock.now()), int(quick * 1_000_000))
+
+    # --- inside --------------------------------------------------------------------------------
+
+    def _answer(
+        self, id: str, verdict: str, by: str, reason: str, *, lasting: int | None = None, together: int = 1
+    ) -> Request:
+        def change(request: Request, now: int) -> Request:
+            if self._is_outdated(request) and verdict == "approve":
+                raise Rejected(f"request {request.id} is void: the policy has changed since it was asked")
+            answer = Answer(by, verdict, now, reason, together=together)
+            return answered(request, answer, self.groups, lasting=lasting)
+
+        return self._changed(id, change)
+
+    def _changed(self, id: str, change: Callable[[Request, int], Request]) -> Request:
+        for _ in range(MAX_RACES):
+            document, request = self._request(id)
+            now = self._clock.now()
+            following = change(request, now)
+            if following == request:
+                return request
+            keep = max(1, keep_of(replace(following), now))
+            answer: Any = self._store.swap(
+                document.key, written(following), version=document.version, keep=keep, now=now
+            )
+            if isinstance(answer, Document):
+                return following
+        raise Unavailable(f"request {id} changed too often while it was answered")
+
+    def _request(self, id: str) -> tuple[Document, Request]:
+        now = self._clock.now()
+        if not 0 < len(id) < MOST_KEY // 4:
+            raise Rejected("a request is named by its id")
+        document = self._store.read(REQUESTS + id, now=now)
+        if document is None and len(id) >= FEWEST_LETTERS:
+            few = self._store.scan(REQUESTS + id, now=now, most=2)
+            if len(few) > 1:
+                raise Rejected(f"more than one request begins with `{id}`: give more of the id")
+            document = few[0] if few else None
+        if document is None:
+            raise Rejected(f"there is no request `{id}` (any more)")
+        return document, read(document.text)
+
+    def _all(self, now: int) -> Iterator[Request]:
+        after = ""
+        while True:
+            page = self._store.scan(REQUESTS, now=now, after=after)
+            yield from (read(document.text) for document in page)
+            if len(page) < MOST_SCANNED:
+                return
+            after = page[-1].key
+
+    def _is_outdated(self, request: Request) -> bool:
+        if self._policy is None or request.kind != "ask":
+            return False
+        name, digest = self._policy
+        return request.subject.policy_name == name and request.subject.policy != digest
+
+
+def moment_of(text: str) -> float:
+    """Seconds from a duration such as `2h`. Raises `EvaluationError`."""
+    from guardrails.language.literals import LiteralError, duration
+
+    try:
+        found = duration(text) / 1_000_000
+    except (LiteralError, KeyError):
+        found = 0
+    if found <= 0:
+        raise EvaluationError(f"`{text}` is no time: write one such as `30m` or `2h`")
+    return float(found)
