@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.model import Applied, Approval, Decision, Denial, Failure, Obligation, Place
+    from guardrails.runtime.provenance import Finding
 
 _RESET = "\x1b[0m"
 _FAINT = "\x1b[2m"
@@ -20,6 +21,9 @@ _COLORS = {"allow": "\x1b[1;32m", "ask": "\x1b[1;33m", "deny": "\x1b[1;31m", "ha
 
 MAX_PAYLOAD = 2_000
 """Characters of a changed payload that people are shown."""
+
+MOST_PARTS = 5
+"""Parts of a value, and sources of each, that people are shown."""
 
 _COUNTING = ("limit", "budget", "breaker")
 
@@ -54,6 +58,7 @@ def _parts(decision: Decision) -> Iterator[tuple[str, Iterable[str]]]:
         (f"{each.kind}{_pointers(each.paths)}, by {each.statement}" for each in decision.transforms),
     )
     yield "what goes on", _payload(decision)
+    yield "where values came from", _lines(_finding, decision.origins)
     yield "approval", map(_approval, decision.approvals)
     yield "held until it is settled", [decision.reservation] if decision.reservation else []
     yield "owed", map(_obligation, decision.obligations)
@@ -83,6 +88,23 @@ def _applied(applied: Applied) -> Iterator[str]:
 
 def _failure(failure: Failure) -> Iterator[str]:
     yield f"{failure.statement}: {_plain(failure.message)}{_at(failure.place)}"
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    """What an answer about an origin rests on: each part of the value, and who supplied it."""
+    answer = {True: "yes", False: "no", None: "cannot be known"}[finding.answer]
+    yield f"{finding.what or 'a value'} {finding.test}: {answer}{_at(finding.place)}"
+    for part in finding.parts[:MOST_PARTS]:
+        text = _plain(part.text[:120])
+        if not part.sources:
+            yield f"  `{text}`: nobody supplied it"
+        for source in part.sources[:MOST_PARTS]:
+            whence = f"{source.point} of `{source.tool}`" if source.tool else source.point
+            like = "" if source.exact else ", in another form"
+            labels = ", ".join(sorted(source.labels))
+            yield f'  `{text}`: {whence}, event {source.event}{source.path} ({labels}){like}: "{_plain(source.words)}"'
+    if len(finding.parts) > MOST_PARTS:
+        yield f"  and {len(finding.parts) - MOST_PARTS} more parts"
 
 
 def _payload(decision: Decision) -> Iterator[str]:

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-MOST_PAYLOAD = 256 * 1024
+MOST_PAYLOAD = 4 * 1024 * 1024
 """Bytes of JSON of one payload; a larger one is left out."""
 
 LEFT_OUT = object()
