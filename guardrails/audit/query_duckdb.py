@@ -70,7 +70,8 @@ class FileReader:
         if not files:
             return []
         statement, parameters = counting(query, by, table, DuckDialect())
-        return self._asked(statement, [files, *parameters]).fetchall()
+        rows: list[tuple[Any, ...]] = self._asked(statement, [files, *parameters]).fetchall()
+        return rows
 
     def unreadable(self) -> int:
         """How many lines are no records."""

@@ -65,7 +65,7 @@ class SqliteDialect(Dialect):
         self.column = column
 
     def number(self, field: str) -> str:
-        return f"json_extract({self.column}, '$.{field}')"
+        return field if field == "seq" else f"json_extract({self.column}, '$.{field}')"
 
     def text(self, field: str) -> str:
         return f"json_extract({self.column}, '$.{field}')"
@@ -92,7 +92,7 @@ class PostgresDialect(Dialect):
         self.column = column
 
     def number(self, field: str) -> str:
-        return f"({self.column} ->> '{field}')::bigint"
+        return field if field == "seq" else f"({self.column} ->> '{field}')::bigint"
 
     def text(self, field: str) -> str:
         return f"{self.column} ->> '{field}'"

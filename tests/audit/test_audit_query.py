@@ -105,7 +105,7 @@ def test_a_star_is_all_that_is_special_in_a_pattern(pattern: str, text: str) -> 
         at = text.find(piece, at)
         ok = ok and at >= 0
         at += len(piece)
-    ok = ok and (len(pieces) > 1 and len(text) - len(pieces[-1]) >= at or pattern == text)
+    ok = ok and ((len(pieces) > 1 and len(text) - len(pieces[-1]) >= at) or pattern == text)
     assert fits(pattern, text) == ok
 
 
