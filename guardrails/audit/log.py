@@ -10,6 +10,7 @@ Options after a `?`: `key=/path` (a file with the key), `spill=/folder` (a secon
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
@@ -20,6 +21,7 @@ from guardrails.audit.scribe import Draft, Scribe
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from guardrails.audit.anchoring import Anchoring
     from guardrails.audit.keys import Keys
     from guardrails.audit.port import Home
 
@@ -58,7 +60,20 @@ class Address:
 
 def home_at(url: str, *, key: bytes | str | None = None) -> Home:
     """The home of the log at a URL, opened when it is first used. Raises `AuditError`."""
-    return _home(Address(url), key)[0]
+    return opened_home(url, key=key)[0]
+
+
+def opened_home(
+    url: str, *, key: bytes | str | None = None, is_read: bool = False, needs_key: bool = True
+) -> tuple[Home, Keys]:
+    """The home and the keys of a log. `is_read`: it has to be there already. Without `needs_key`, somebody who
+    has none gets keys that fit nothing. Raises `AuditError`."""
+    address = Address(url)
+    if is_read and address.scheme != "postgresql" and not os.path.exists(address.path):
+        raise AuditError(f"there is no audit log at `{address.path}`")
+    if not needs_key and key is None:
+        key = os.urandom(32)
+    return _home(address, key)
 
 
 def _home(address: Address, key: bytes | str | None) -> tuple[Home, Keys]:
@@ -106,6 +121,7 @@ class AuditLog:
         self.journal = Journal(home, self._prepared, spill)
         self.has_spill = spill is not None
         self.anchors = anchors
+        self._anchoring: Anchoring | None = None
 
     @classmethod
     def open(cls, url: str, *, key: bytes | str | None = None) -> AuditLog:
@@ -121,9 +137,9 @@ class AuditLog:
             home, spill=spill, anchors=tuple(address.anchors), clean=address.options.get("clean") != "no"
         )
         if log.anchors:
-            from guardrails.audit.anchoring import keep_anchored
+            from guardrails.audit.anchoring import Anchoring
 
-            keep_anchored(log)
+            log._anchoring = Anchoring(log)
         return log
 
     def record(self, draft: Draft, *, durable: bool) -> None:
@@ -191,4 +207,7 @@ class AuditLog:
 
     def close(self) -> None:
         """Write what waits, and close. Raises `AuditUnavailable` when it cannot be written."""
+        if self._anchoring is not None:
+            self.journal.flush()
+            self._anchoring.stop()
         self.journal.close()

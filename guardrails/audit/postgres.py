@@ -206,12 +206,16 @@ class TableOfKeys:
             "UPDATE guard_audit_keys SET value = %s WHERE name = %s AND log = %s RETURNING 1",
             name, os.urandom(72), reverse=True,
         )  # fmt: skip
+        self._asked(
+            "INSERT INTO guard_audit_keys VALUES (%s, %s, %s) "
+            "ON CONFLICT (log, name) DO UPDATE SET value = excluded.value RETURNING 1",
+            "erased", os.urandom(8),
+        )  # fmt: skip
         gone = self._asked("DELETE FROM guard_audit_keys WHERE log = %s AND name = %s RETURNING 1", name)
         return gone is not None
 
     def version(self) -> object:
-        with self._home._mutex, self._home._using() as connection:
-            return connection.execute("SELECT count(*) FROM guard_audit_keys").fetchone()[0]
+        return self.get("erased")
 
     def _asked(self, statement: str, name: str, value: bytes | None = None, *, reverse: bool = False) -> Any:
         given: tuple[Any, ...] = (self._home._name, name) if value is None else (self._home._name, name, value)

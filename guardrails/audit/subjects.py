@@ -15,6 +15,7 @@ from base64 import b64decode, b64encode
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from guardrails.audit.errors import AuditError, needs_extra
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     from guardrails.audit.keys import Keys
+
+FRESH = 1.0
+"""Seconds after which a process asks again whether somebody was erased."""
 
 MOST_KEPT = 4096
 """Subjects whose keys a process keeps at hand."""
@@ -85,15 +89,19 @@ class Subjects:
         self._wrap = cipher_of(keys.wrap)
         self._kept: dict[str, Subject] = {}
         self._version: object = None
+        self._fresh_until = 0.0
         self._lock = Lock()
 
     def of(self, id: str) -> Subject:
         """The subject of a person, made when there is none. Raises OSError and `AuditError`."""
+        if monotonic() >= self._fresh_until:
+            self._refresh()
         found = self._kept.get(id)
         return found if found is not None else self._fetched(id)
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         """Forget who was erased by others."""
+        self._fresh_until = monotonic() + FRESH
         version = self._box.version()
         if version != self._version:
             with self._lock:
