@@ -38,6 +38,11 @@ def decided(guard: Guard, event: Mapping[str, Any], now: int | None) -> Decision
     moment = at if at is not None else now
     if moment is not None:
         session.ledger.clock = FrozenClock(moment)
+    return in_session(session, kind, event)
+
+
+def in_session(session: Session, kind: str, event: dict[str, Any]) -> Decision:
+    """The decision on a well-formed event of a session."""
     return _HANDLERS[kind](session, event)
 
 

@@ -1,239 +1,209 @@
 """Replay: recorded events and one or two policies in, what they make of them out.
 
-With two policies it is the review of a change. The idea: every event is decided by both and only sums are
-kept, by statement and by how the answer changed, with the first event as an example; so a recording of any
-length needs the memory of its statements, not of its events.
-
-What cannot be told to be stricter counts as looser: a transform, an obligation or a condition of approval
-that is gone, and a payload that came out otherwise.
+With two policies it is the review of a change; with `recorded=True` the policy is held against what was
+decided when the recording was made. The idea: every event is decided anew and only sums are kept, by
+statement and by how the answer changed, with the first event as an example; so a recording of any length
+needs the memory of its statements and of what the policies count, not of its events.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 from guardrails.guard import Guard
-from guardrails.model import Applied, Decision
+from guardrails.model import Decision, Outcome
 from guardrails.runtime.events import time_of
 from guardrails.testing.cases import START
+from guardrails.testing.replay_changes import (
+    DIRECTIONS,
+    Change,
+    Direction,
+    Teller,
+    Told,
+    changes_between,
+    changes_from_recorded,
+)
+from guardrails.testing.replay_deciding import Decider
+from guardrails.testing.replay_items import STOPPED, Item, Recorded, session_name
+from guardrails.testing.replay_review import Affected, Example, Review, Tally
 
-Direction: TypeAlias = Literal["loosened", "tightened", "other"]
-DIRECTIONS: tuple[Direction, ...] = ("loosened", "tightened", "other")
+__all__ = ["DIRECTIONS", "Change", "Direction", "Example", "Replay", "Review", "Tally"]
 
+HALT = "guard.halt"
+"""How a decision names the kill switch."""
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """The first event of its kind: the line of the recording that it is on, and the event."""
-
-    line: int
-    event: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """How answers changed, and by which statement: `how` is `deny -> allow`, or what else is different."""
-
-    direction: Direction
-    statement: str
-    how: str
-
-
-@dataclass(slots=True)
-class Tally:
-    """How often, and the first example."""
-
-    example: Example
-    count: int = 0
-
-
-@dataclass(slots=True)
-class Review:
-    """What came of a recording. `outcomes` and `statements` count by the new policy, `before` by the old one;
-    `changes` counts under every statement that had a part in a change; `changed` counts events, of which one can
-    be looser in one way and stricter in another."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    before: Counter[str] = field(default_factory=Counter)
-    statements: dict[str, Tally] = field(default_factory=dict)
-    changes: dict[Change, Tally] = field(default_factory=dict)
-    changed: Counter[Direction] = field(default_factory=Counter)
-    errors: int = 0
-
-    @property
-    def events(self) -> int:
-        return sum(self.outcomes.values())
-
-    @property
-    def is_looser(self) -> bool:
-        return self.changed["loosened"] > 0
+MOST_COMBINATIONS = 4_096
 
 
 class Replay:
     """Decides events one after the other by a policy, and by an older one beside it.
 
-    Each policy keeps count for itself. An event without a `time` happens when the one before it did.
+    Each policy keeps count for itself. An event without a `time` happens when the one before it did. `prices` is
+    a price table for budgets of cost.
     """
 
-    def __init__(self, guard: Guard, against: Guard | None = None, *, now: int = START) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        against: Guard | None = None,
+        *,
+        now: int = START,
+        recorded: bool = False,
+        prices: Any = None,
+    ) -> None:
         self.guard = guard
         self.against = against
         self.now = now
-        self.review = Review()
-        self._names = (_Names(guard), _Names(against) if against else None)
+        self.recorded = recorded
+        self.new = Decider(guard, prices)
+        self.old = Decider(against, prices) if against else None
+        self._review = Review()
+        self._teller = Teller(guard, by_place=recorded)
+        self._old_teller = Teller(against) if against else None
+        self._halted_then: set[str] = set()
+        self._groups: dict[tuple[int, ...], tuple[Tally, Decision]] = {}
+
+    @property
+    def review(self) -> Review:
+        """What came of the events so far."""
+        self._settle()
+        return self._review
 
     def decide(self, line: int, event: Mapping[str, Any]) -> Decision:
         """Take in one event. Raises `EventError` for a malformed one, of which nothing is counted."""
         at = time_of(dict(event))
+        return self.take((at, 0, line, 0, event, None))  # type: ignore[arg-type]  # checked when it is decided
+
+    def take(self, item: Item) -> Decision:
+        """Take in one item of a recording. Raises `EventError` for a malformed event."""
+        at, chunk, line, part, event, recorded = item
         now = self.now if at is None else at
-        decision = self.guard.decide(event, now=now)
+        place = (chunk, line, part)
+        name = session_name(event)
+        was_halted = recorded is not None and self.new.is_halted(name)
+        recorded = self._as_ruled(recorded, name)
+        decision = self._decided(self.new, event, now, recorded)
         self.now = now
-        example = Example(line, event)
-        self._count(decision, example)
-        if self.against is not None:
-            self._compare(decision, self.against.decide(event, now=now), example)
+        self._count(decision, event, place)
+        if self.old is not None:
+            self._compare(decision, self._decided(self.old, event, now, recorded), event, place)
+            if recorded is not None and recorded[2]:
+                self._review.reasons[recorded[2]] += 1
+        elif self.recorded:
+            self._against_record(decision, recorded, event, place, was_halted=was_halted)
         return decision
 
-    def _count(self, decision: Decision, example: Example) -> None:
-        review, names = self.review, self._names[0]
-        review.outcomes[decision.outcome.value] += 1
-        review.errors += bool(decision.errors)
-        for name in {names.of(applied) for applied in decision.applied}:
-            review.statements.setdefault(name, Tally(example)).count += 1
+    def _as_ruled(self, recorded: Recorded | None, session: str | None) -> Recorded | None:
+        """What was decided then. A refusal after a rule had halted the session is that rule's, not a person's."""
+        if recorded is None or session is None:
+            return recorded
+        outcome, names, reason, reservation = recorded
+        if outcome == "halt":
+            self._halted_then.add(session)
+        elif reason == STOPPED and session in self._halted_then:
+            return outcome, names, "", reservation
+        return recorded
 
-    def _compare(self, new: Decision, old: Decision, example: Example) -> None:
-        assert self._names[1] is not None
-        self.review.before[old.outcome.value] += 1
-        changes = changes_between(_Told(old, self._names[1]), _Told(new, self._names[0]))
-        directions = {change.direction for change in changes}
+    def _decided(
+        self, decider: Decider, event: dict[str, Any], now: int, recorded: Recorded | None
+    ) -> Decision:
+        if recorded is None:
+            return decider.decide(event, now)
+        return decider.decide(event, now, stopped=recorded[2] == STOPPED, reservation=recorded[3])
+
+    # --- sums ----------------------------------------------------------------------------------
+
+    def _count(self, decision: Decision, event: Mapping[str, Any], place: tuple[int, int, int]) -> None:
+        self._review.outcomes[decision.outcome.value] += 1
+        self._review.errors += bool(decision.errors)
+        key = tuple(map(id, decision.applied))
+        group = self._groups.get(key)
+        if group is None:
+            if len(self._groups) >= MOST_COMBINATIONS:
+                self._settle()
+            group = self._groups[key] = (Tally(_example(event, place)), decision)
+        elif place < group[0].example.place:
+            group[0].example = _example(event, place)
+        group[0].count += 1
+
+    def _settle(self) -> None:
+        """Add what was counted by combinations of statements to the statements."""
+        statements = self._review.statements
+        for tally, decision in self._groups.values():
+            for name in {name for name, _ in self._teller.outcomes(decision.applied)}:
+                statements.setdefault(name, Tally(tally.example)).add(tally)
+        self._groups.clear()
+
+    # --- changes -------------------------------------------------------------------------------
+
+    def _compare(
+        self, new: Decision, old: Decision, event: Mapping[str, Any], place: tuple[int, int, int]
+    ) -> None:
+        assert self._old_teller is not None
+        told = self._old_teller.told(old), self._teller.told(new)
+        changes = changes_between(*told, _tool(event))
+        self._note(told[0].outcome, told[1].outcome, changes, event, place)
+
+    def _against_record(
+        self,
+        new: Decision,
+        recorded: Recorded | None,
+        event: Mapping[str, Any],
+        place: tuple[int, int, int],
+        *,
+        was_halted: bool,
+    ) -> None:
+        if recorded is None:
+            self._review.unrecorded += 1
+            return
+        outcome, names, reason, _ = recorded
+        told = self._teller.told(new)
+        before = Told(Outcome(outcome), frozenset([(name, None) for name in names]))
+        changes = changes_from_recorded(before, told, _tool(event))
+        if was_halted and HALT in told.applied and (outcome == "halt" or HALT in names):
+            changes = []  # a session that is halted is refused, in whichever words
+        if reason:
+            self._review.reasons[reason] += 1
+        if changes and reason:
+            self._review.unlike[reason] += 1
+            self._review.before[outcome] += 1
+            return
+        after = told.outcome if changes else before.outcome
+        self._note(before.outcome, after, changes, event, place)
+
+    def _note(
+        self,
+        before: Outcome,
+        after: Outcome,
+        changes: list[Change],
+        event: Mapping[str, Any],
+        place: tuple[int, int, int],
+    ) -> None:
+        review = self._review
+        review.before[before.value] += 1
+        if before is not after:
+            review.moves[before.value, after.value] += 1
+        if not changes:
+            return
+        review.altered += 1
+        review.changed.update({change.direction for change in changes})
+        review.everybody.note(event)
+        example = Tally(_example(event, place), 1)
         for change in changes:
-            self.review.changes.setdefault(change, Tally(example)).count += 1
-        self.review.changed.update(directions)
+            known = review.changes.get(change)
+            if known is None:
+                known = review.changes[change] = Tally(example.example)
+                review.affected[change] = Affected()
+            known.add(example)
+            review.affected[change].note(event)
 
 
-# --- one event, two answers --------------------------------------------------------------------
+def _example(event: Mapping[str, Any], place: tuple[int, int, int]) -> Example:
+    return Example(place[1], event, place)
 
 
-def changes_between(old: _Told, new: _Told) -> list[Change]:
-    """What is different, by statement; each difference once."""
-    found = [*_outcome_changes(old, new), *_part_changes(old, new)]
-    if not found:
-        found += list(_applied_changes(old, new, "other", "{}"))
-    return list(dict.fromkeys(found))
-
-
-def _outcome_changes(old: _Told, new: _Told) -> Iterator[Change]:
-    before, after = old.decision.outcome, new.decision.outcome
-    if before is after:
-        return
-    direction: Direction = "loosened" if after < before else "tightened"
-    how = f"{before.value} -> {after.value}"
-    changes = list(_applied_changes(old, new, direction, how + ", {}"))
-    changes += [Change(direction, name, how) for name in sorted(old.differently(new))]
-    yield from changes or [Change(direction, "the default, or what could not be evaluated", how)]
-
-
-def _applied_changes(old: _Told, new: _Told, direction: Direction, how: str) -> Iterator[Change]:
-    for name in sorted(old.applied - new.applied):
-        yield Change(direction, name, how.format("no longer applies"))
-    for name in sorted(new.applied - old.applied):
-        yield Change(direction, name, how.format("applies now"))
-
-
-def _part_changes(old: _Told, new: _Told) -> Iterator[Change]:
-    """Transforms, obligations and approvals that came or went. Between two denials none of it matters."""
-    if "deny" in (old.decision.outcome.value, new.decision.outcome.value):
-        return
-    for name, what in sorted(old.parts - new.parts):
-        yield Change("loosened", name, f"no longer: {what}")
-    for name, what in sorted(new.parts - old.parts):
-        yield Change("tightened", name, f"new: {what}")
-    if old.parts == new.parts and not _same_payload(old.decision, new.decision):
-        for name in sorted({name for name, what in new.parts if what.startswith("transform")}):
-            yield Change("loosened", name, "the payload comes out otherwise")
-
-
-def _same_payload(old: Decision, new: Decision) -> bool:
-    return repr(old.payload) == repr(new.payload)
-
-
-class _Told:
-    """A decision in names that mean the same in both policies: what applied, and what else came of it."""
-
-    def __init__(self, decision: Decision, names: _Names) -> None:
-        self.decision = decision
-        self.outcomes = frozenset((names.of(applied), applied.outcome) for applied in decision.applied)
-        self.applied = frozenset(name for name, _ in self.outcomes)
-        known = {applied.name: names.of(applied) for applied in (*decision.applied, *decision.shadow)}
-        self.parts = frozenset((known.get(name, name), what) for name, what in _parts_of(decision))
-
-    def differently(self, other: _Told) -> set[str]:
-        """Statements that applied in both and asked for something else, such as another row of a threshold."""
-        return {name for name, _ in self.outcomes ^ other.outcomes} & self.applied & other.applied
-
-
-def _parts_of(decision: Decision) -> Iterator[tuple[str, str]]:
-    for transform in decision.transforms:
-        for path in transform.paths or ("",):
-            yield transform.statement, f"transform {transform.kind} {path}".rstrip()
-    for owed in decision.obligations:
-        details = " ".join(f"{name}={_plain(value)}" for name, value in owed.details if value is not None)
-        yield owed.statement, f"obligation {owed.kind} {details}".rstrip()
-    for asked in decision.approvals:
-        who = ", ".join(asked.reviewers) or "anybody"
-        within = "" if asked.within is None else f" within {asked.within:g} s"
-        otherwise = f" else {', '.join(asked.otherwise)}" if asked.otherwise else ""
-        yield asked.statement, f"approval by {asked.quorum} of {who}{within}{otherwise}"
-
-
-def _plain(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-class _Names:
-    """Names of statements that stay the same when a line moves: the label, or the statement's own text."""
-
-    def __init__(self, guard: Guard) -> None:
-        self.guard = guard
-        self._known: dict[str, str] = {}
-        self._lines: dict[str, list[str]] = {}
-
-    def of(self, applied: Applied) -> str:
-        found = self._known.get(applied.name)
-        if found is None:
-            found = self._known[applied.name] = self._named(applied)
-        return found
-
-    def _named(self, applied: Applied) -> str:
-        if applied.label:
-            return applied.name
-        text = self._text(applied)
-        return f"{applied.policy}: `{text or applied.effect}`"
-
-    def _text(self, applied: Applied) -> str:
-        place = applied.place
-        lines = self._source(place.file)[place.line - 1 : place.end_line] if place.line else []
-        if not lines:
-            return ""
-        end = None if place.end_line == place.line else place.end_column - 1
-        whole = [lines[0][place.column - 1 :], *lines[1:]]
-        whole[-1] = whole[-1][:end] if end is not None else whole[-1][: place.end_column - place.column]
-        return " ".join(" ".join(whole).split())
-
-    def _source(self, file: str) -> list[str]:
-        if file not in self._lines:
-            source = self.guard.source
-            self._lines[file] = _text_of(file, source.texts if source else None).split("\n")
-        return self._lines[file]
-
-
-def _text_of(file: str, texts: Mapping[str, str] | None) -> str:
-    if texts is not None:
-        return texts.get(file, "")
-    try:
-        with open(file, encoding="utf-8") as stream:
-            return stream.read()
-    except (OSError, UnicodeDecodeError):
-        return ""
+def _tool(event: Mapping[str, Any]) -> str:
+    """What a change is listed under: the tool, or the type of an event without one."""
+    tool = event.get("tool")
+    return tool if tool.__class__ is str else str(event.get("type"))

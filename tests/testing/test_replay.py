@@ -98,7 +98,7 @@ def test_counts_and_the_first_example() -> None:
     found = replay.review
     assert dict(found.outcomes) == {"allow": 3, "deny": 1}
     assert dict(found.before) == {"allow": 1, "ask": 2, "deny": 1}
-    tally = found.changes[Change("loosened", "p.size", "ask -> allow")]
+    tally = found.changes[Change("loosened", "p.size", "ask -> allow", "pay")]
     assert (tally.count, tally.example.line, tally.example.event["args"]["n"]) == (2, 2, 11)
     assert found.changed == {"loosened": 2}
 
@@ -159,10 +159,11 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *words: str) -> tuple[int, str]:
-    """The exit code, and what a person sees."""
+def run(folder: Path, policy: str, *words: str) -> tuple[int, str]:
+    """The exit code, and what a person sees, of a replay with a policy."""
+    words = (*words, "--policy", policy)
     result = CliRunner().invoke(
-        command, [str(folder / w) if "." in w else w for w in words], standalone_mode=False
+        command, [str(folder / w) if w[0].isalpha() and "." in w else w for w in words], standalone_mode=False
     )
     if result.exception is not None:
         raise result.exception
@@ -174,9 +175,11 @@ def test_exit_codes(folder: Path) -> None:
     assert run(folder, "old.guard", "events.jsonl", "--against", "old.guard")[0] == 0
     assert run(folder, "strict.guard", "events.jsonl", "--against", "old.guard")[0] == 0
     assert run(folder, "new.guard", "events.jsonl", "--against", "old.guard")[0] == 1
-    code, text = run(folder, "new.guard", "broken.jsonl", "--against", "old.guard")
+    assert run(folder, "new.guard", "broken.jsonl", "--against", "old.guard")[0] == 1
+    code, text = run(folder, "new.guard", "broken.jsonl", "--against", "old.guard", "--strict")
     assert code == 65
-    assert "broken.jsonl:2:" in text
+    assert "broken.jsonl:2: it is not valid JSON" in text
+    assert "broken.jsonl:3:" in text
     assert "there is no event type `x`" in text
     assert "2 events: 2 allow" in text
 
@@ -187,7 +190,7 @@ def test_text(folder: Path) -> None:
         "3 events: 2 allow (was 1), 0 ask (was 1), 1 deny (was 1)",
         "",
         "Looser than before: 1 event",
-        "  p.size",
+        "  p.size on pay",
         "    ask -> allow: 1 event, first in line 2",
     ]
 
@@ -197,10 +200,12 @@ def test_json(folder: Path) -> None:
         run(folder, "new.guard", "events.jsonl", "--against", "old.guard", "--format", "json")[1]
     )
     assert data["changed"] == {"loosened": 1, "tightened": 0, "other": 0}
-    assert data["changes"][0]["example"] == {"line": 2, "event": pay(12)}
+    assert data["changes"][0]["example"]["event"] == pay(12)
+    assert data["changes"][0]["example"]["line"] == 2
+    assert data["changes"][0]["tool"] == "pay"
 
 
 def test_markdown(folder: Path) -> None:
     text = run(folder, "new.guard", "events.jsonl", "--against", "old.guard", "--format", "markdown")[1]
     assert "### Looser than before (1 event)" in text
-    assert "| p.size | ask -> allow | 1 | line 2: `{" in text
+    assert "| p.size | pay | ask -> allow | 1 |  | line 2: `{" in text

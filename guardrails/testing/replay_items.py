@@ -1,0 +1,41 @@
+"""What a recording says happened, whatever wrote it: one event at a time, with what was decided then.
+
+An item is a plain tuple, because millions of them go from process to process:
+
+    (time, chunk, line, part, event, recorded)
+
+`time` is in microseconds, None where the recording does not say; chunk, line and part are its place, in the
+order of the recording. `recorded` is None, or `(outcome, statements, reason, reservation)`: the outcome, the names
+of the statements that applied, why the event cannot be replayed as it was (one of `REASONS`, or empty), and
+what its reservation was called.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+Recorded: TypeAlias = "tuple[str, tuple[str, ...], str, str]"
+Item: TypeAlias = "tuple[int | None, int, int, int, dict[str, Any], Recorded | None]"
+Found: TypeAlias = "tuple[int | None, dict[str, Any], Recorded | None]"
+"""What one line or message of a recording says: time, event and what was decided."""
+
+CHUNK: Final = 1
+LINE: Final = 2
+PART: Final = 3
+EVENT: Final = 4
+
+REDACTED = "redacted: the recording holds what the policy had left of it"
+SEALED = "sealed: the recording holds it encrypted"
+STOPPED = "stopped by a person: the session, agent or tool was halted"
+UNREACHABLE = "the store or log was unreachable"
+APPROVED = "approved by a person"
+REASONS = (REDACTED, SEALED, STOPPED, UNREACHABLE, APPROVED)
+"""Why a replay may come to another decision than was recorded, without the policy having changed."""
+
+
+def session_name(event: dict[str, Any]) -> str | None:
+    """The session that an event names."""
+    session = event.get("session")
+    if session.__class__ is dict:
+        session = session.get("id")
+    return session if session.__class__ is str else None
