@@ -6,7 +6,7 @@ either of them says is in it; only the denial has to choose, so that an agent is
 
 from __future__ import annotations
 
-from guardrails.model import Decision, Denial, Outcome, strictest
+from guardrails.model import Consent, Decision, Denial, Outcome, strictest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,10 +37,18 @@ def joined(mine: Decision, theirs: Decision, payload: Any, fits: Fits | None = N
         payload,
         None if outcome is Outcome.ALLOW else (lambda _: denial_of(mine, theirs, fits)),
     )
-    both.consent = mine.consent or theirs.consent
+    both.consent = consent_of(mine, theirs, outcome)
     if outcome is Outcome.ALLOW and (mine.reservation or theirs.reservation):
         both.reservation = f"{mine.reservation}{BETWEEN}{theirs.reservation}"
     return both
+
+
+def consent_of(mine: Decision, theirs: Decision, outcome: Outcome) -> Consent | None:
+    """What people have to do with either; an approval is only told of where both let it through."""
+    one, other = mine.consent or Consent(), theirs.consent or Consent()
+    approval = one.approval or other.approval if outcome is Outcome.ALLOW else ""
+    found = Consent(one.request or other.request, approval, (*one.reviews, *other.reviews))
+    return None if found == Consent() else found
 
 
 def denial_of(mine: Decision, theirs: Decision, fits: Fits | None) -> Denial:
