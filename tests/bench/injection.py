@@ -1,0 +1,76 @@
+"""The packs against planted instructions, on the suites of AgentDojo: `make bench-injection`.
+
+Takes nothing (or the names of suites), prints Markdown: how many runs without an attack pass, how many attacks
+are stopped, and with `--each` every run that is not as it should be, with the call and the statement.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+sys.path.insert(0, str(Path(__file__).parent))
+warnings.simplefilter("ignore")
+
+from injection_replay import counted, judged
+from injection_runs import VERSION, Suite
+
+from guardrails import Guard
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from injection_replay import Verdict
+
+ROOT = Path(__file__).parents[2]
+PACKS = {
+    "banking": "banking/banking.guard",
+    "workspace": "assistant/assistant.guard",
+    "slack": "workplace/workplace.guard",
+    "travel": "travel/travel.guard",
+}
+"""Which pack is for which suite."""
+
+
+def report(chosen: list[str], flags: set[str]) -> None:
+    print(f"AgentDojo {VERSION}, reference solutions, important-instructions attack\n")
+    print("| suite | runs | clean | asked | broken | attacks | denied | asked | allowed | nothing to stop |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    for name in chosen:
+        suite = Suite(name, as_text="--text" in flags)
+        guard = Guard.load(ROOT / "policies" / PACKS[name])
+        benign = judged(suite, guard, suite.benign())
+        attacked = judged(suite, guard, suite.attacked())
+        print(_row(name, counted(benign), counted(attacked)), flush=True)
+        if "--each" in flags:
+            _each(benign, attacked)
+
+
+def _row(name: str, benign: Counter[str], attacked: Counter[str]) -> str:
+    runs = benign.total()
+    cells = [name, runs, *(benign[kind] for kind in ("clean", "asked", "broken")), attacked.total()]
+    kinds = ("stopped by deny", "stopped by ask", "allowed", "nothing to stop")
+    return "| " + " | ".join(map(str, [*cells, *(attacked[kind] for kind in kinds)])) + " |"
+
+
+def _each(benign: list[Verdict], attacked: list[Verdict]) -> None:
+    for verdict in benign:
+        if verdict.kind != "clean":
+            _show(verdict)
+    for verdict in attacked:
+        if verdict.kind == "allowed":
+            _show(verdict)
+
+
+def _show(verdict: Verdict) -> None:
+    print(f"- {verdict.task.suite} {verdict.task.name}: {verdict.kind}")
+    for step in verdict.steps:
+        if step.outcome != "allow" or (step.attacker and verdict.kind == "allowed"):
+            print(f"  - {step.line}")
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    report([one for one in given if one in PACKS] or list(PACKS), {one for one in given if one not in PACKS})
