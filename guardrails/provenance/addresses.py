@@ -26,6 +26,10 @@ _SCHEME = re.compile(r"(?<![\w+.-])[A-Za-z][A-Za-z0-9+.-]{1,15}$")
 _REST = re.compile(r"[^\s\x00<>\"`{}|\\^\[\]]{1,2000}")
 _HOST = re.compile(r"(?<![\w@.:/+%~'\\-])(?:[\w-]{1,63}\.){1,8}[A-Za-z]{2,24}(?![\w@/\\%~+-]|\.[\w.-]|:\w)")
 _URL_HOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{1,15}://([\w.-]{1,253})(?::\d{1,5})?(?=[/?#\s\x00]|$)")
+_HEX = re.compile(
+    r"(?<![\w-])[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}(?![\w-])|(?<![\w-])[0-9A-Fa-f]{12,128}(?![\w-])"
+)
+_JOINED = frozenset("@/.+%\\~")
 _FILES_ROWS = """
 bak bash bat bin bmp bz2 c cc cfg class conf cpp cs css csv dat db dll doc docx env eps exe gif go gz h
 hpp htm html ico ini ipynb jar java jpeg jpg js json jsonl key lock log lua md mov mp3 mp4 odt pdf pem php
@@ -78,6 +82,14 @@ def canonical_url(url: str) -> str:
         return parse_url(url).text
     except Ambiguous:
         return url
+
+
+def hex_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[Span]:
+    """Codes of hexadecimal digits, such as UUIDs and digests; the same in any case."""
+    for found in _HEX.finditer(text, start, len(text) if end is None else end):
+        key = found.group().lower()
+        if not key.isdigit() and not key.isalpha() and text[found.start() - 1 : found.start()] not in _JOINED:
+            yield (*found.span(), key)
 
 
 def host_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[Span]:

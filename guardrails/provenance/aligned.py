@@ -59,7 +59,7 @@ def _begins(text: str, place: int, wanted: str) -> bool:
         return True
     if text[before] == "," and wanted[0].isdigit():
         return not text[before - 1 : before].isdigit()
-    if wanted[0] in "/\\~.-" and text[before] in _JOINING and text[before] not in "=:":
+    if wanted[0] in "/\\~.-" and text[before] in _JOINING and text[before] not in "=:'’":
         return False
     if text[before] in "=:&?" and not (
         text[before] == ":" and wanted[0].isdigit() and text[before - 1 : before].isdigit()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import codecs
 import html
 import re
 import unicodedata
@@ -27,15 +26,16 @@ SHORTEST = 4
 MOST_DECODED = 8
 """Pieces of a text that are decoded."""
 
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{8,4096}={0,2}(?![A-Za-z0-9+/_=-])")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{20,4096}={0,2}(?![A-Za-z0-9+/_=-])")
 _HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?((?:[2-7][0-9a-fA-F]){4,2048})(?![0-9A-Za-z])")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY = re.compile(r"&(?:#\d|#x|[a-z]{2,6};)")
 _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
-_SPELLED = re.compile(r"(?:\w[\W_]){4,40}\w(?!\w)")
-_MIXED = re.compile(r"(?<![^\W_])(?=[a-z]*\d)(?=\d*[a-z])[a-z0-9@$]{3,24}(?![^\W_])")
+_SPELLED = re.compile(r"(?<!\w)(?:\w[\W_]{1,3}){4,40}\w(?!\w)")
+_MIXED = re.compile(r"(?<![^\W_])(?=[a-z]*\d)(?=\d*[a-z])[a-z0-9]{3,24}(?![^\W_])")
 _NOT_HEX = re.compile("[g-z]")
-_PLAIN_LETTER = str.maketrans("0134578@$", "oleastbas")
+_LETTERS = (str.maketrans("0134578", "oleastb"), str.maketrans("0134578", "oieastb"))
+_MOVED = str.maketrans("abcdefghijklmnopqrstuvwxyz", "nopqrstuvwxyzabcdefghijklm")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -45,7 +45,15 @@ def skeleton(text: str) -> str:
         return text.lower()
     plain = unicodedata.normalize("NFKC", text).translate(TO_LATIN)
     marks = unicodedata.normalize("NFD", plain)
-    return "".join(c for c in marks if c.isascii() or unicodedata.category(c) not in ("Mn", "Cf")).casefold()
+    return "".join(map(_shown, marks)).casefold()
+
+
+def _shown(character: str) -> str:
+    if character.isascii():
+        return character
+    if character.isdecimal():
+        return str(unicodedata.decimal(character))
+    return "" if unicodedata.category(character) in ("Mn", "Cf") else character
 
 
 def joined(text: str) -> str:
@@ -53,9 +61,9 @@ def joined(text: str) -> str:
     return "".join(WORD.findall(text))
 
 
-def plain_letters(text: str) -> str:
-    """`text` with digits and signs read as the letters that they are used for."""
-    return text.translate(_PLAIN_LETTER)
+def plain_letters(text: str) -> set[str]:
+    """`text` with digits read as the letters that they are used for; a 1 may be an i or an l."""
+    return {text.translate(letters) for letters in _LETTERS}
 
 
 def other_words(text: str) -> Iterator[str]:
@@ -67,7 +75,7 @@ def other_words(text: str) -> Iterator[str]:
         yield joined(found.group())
     for found in _MIXED.finditer(folded):
         if _NOT_HEX.search(found.group()):
-            yield joined(plain_letters(found.group()))
+            yield from map(joined, plain_letters(found.group()))
     for piece in decoded(text):
         yield from WORD.findall(skeleton(piece))
 
@@ -80,13 +88,20 @@ def camel_parts(text: str) -> str:
 def turned(text: str) -> Iterator[str]:
     """`text` backwards, and with its letters moved by thirteen."""
     yield text[::-1]
-    if not text.isdigit():
-        yield codecs.encode(text, "rot13")
+    yield text.translate(_MOVED)
 
 
-def decoded(text: str) -> Iterator[str]:
-    """What pieces of `text` stand for, where that is a readable text: escapes in whole, codes one by one."""
-    for done in (_unescaped(text), *_codes(text)):
+def encoded(text: str) -> Iterator[str]:
+    """`text` as codes."""
+    data = text.encode("utf-8", "surrogatepass")
+    yield base64.b64encode(data).decode()
+    yield data.hex()
+
+
+def decoded(text: str, shortest: int = 20) -> Iterator[str]:
+    """What pieces of `text` stand for, where that is a readable text: escapes in whole, and one by one codes of
+    at least so many characters."""
+    for done in (_unescaped(text), *_codes(text, shortest)):
         if done is not None and len(done) >= SHORTEST and _is_readable(done):
             yield done
 
@@ -102,20 +117,22 @@ def _unescaped(text: str) -> str | None:
     return plain if plain != text else None
 
 
-def _codes(text: str) -> Iterator[str | None]:
+def _codes(text: str, shortest: int) -> Iterator[str | None]:
     for count, found in enumerate(_HEX.finditer(text)):
         if count == MOST_DECODED:
             break
         yield _as_text(bytes.fromhex(found.group(1)))
+    if shortest < 20 and len(text) < 20:
+        yield _from_base64(text)
     for count, found in enumerate(_BASE64.finditer(text)):
-        if count == 8 * MOST_DECODED:
+        if count == MOST_DECODED:
             break
         yield _from_base64(found.group())
 
 
 def _from_base64(code: str) -> str | None:
     plain = code.rstrip("=").replace("-", "+").replace("_", "/")
-    if len(plain) % 4 == 1:
+    if len(plain) % 4 == 1 or not plain.isascii():
         return None
     try:
         return _as_text(base64.b64decode(plain + "=" * (-len(plain) % 4)))
@@ -131,4 +148,4 @@ def _as_text(data: bytes) -> str | None:
 
 
 def _is_readable(text: str) -> bool:
-    return text.isprintable() or all(c.isprintable() or c in "\n\r\t\x00" for c in text[:2_000])
+    return all(c.isprintable() or c in "\n\r\t\x00" for c in text[:2_000])

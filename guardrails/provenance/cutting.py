@@ -7,7 +7,7 @@ source has, the values inside it, and one rest that nobody supplied.
 
 from __future__ import annotations
 
-from guardrails.provenance.forms import inside, read
+from guardrails.provenance.forms import inside, is_address, read
 from guardrails.provenance.parts import Part
 from guardrails.provenance.runs import Runs
 from guardrails.provenance.words import ENOUGH, STOP, WORD, bits, is_weak
@@ -16,11 +16,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from guardrails.provenance.forms import Form
     from guardrails.provenance.lookup import Lookup
 
 SHORT_WORDS = 6
 SHORT = 80
 """Words and characters up to which a value without values inside it is one part."""
+
+DIGITS = 6
+"""Significant digits below which a number is weak."""
 
 _QUOTES = "\"'`“”‘’«»‹›"
 
@@ -28,11 +32,10 @@ _QUOTES = "\"'`“”‘’«»‹›"
 def parts_of(text: str, lookup: Lookup) -> Iterator[Part]:
     """The parts of one leaf of a value."""
     plain = _bare(text)
-    form = read(plain) if len(plain) <= 2_048 else None
-    if form is not None or _is_short(plain):
-        yield Part(
-            text, lookup.sources(plain, form), weak=is_weak(plain) if form is None else _is_weak_form(plain)
-        )
+    forms = read(plain) if len(plain) <= 2_048 else ()
+    if forms or _is_short(plain):
+        weak = _is_weak(plain, forms)
+        yield Part(text, lookup.sources(plain, forms, weak=weak), weak=weak)
     else:
         yield from _pieces(plain, lookup)
 
@@ -45,17 +48,15 @@ def _bare(text: str) -> str:
 
 
 def _is_short(text: str) -> bool:
-    if (len(text) <= SHORT and len(WORD.findall(text)) <= SHORT_WORDS) or (
-        " " not in text and len(text) <= 1_024
-    ):
-        return not inside(text) or " " not in text
-    return False
+    if " " not in text:
+        return len(text) <= 1_024
+    few = len(text) <= SHORT and len(WORD.findall(text)) <= SHORT_WORDS
+    return few and not any(is_address(form) for _, _, forms in inside(text) for form in forms)
 
 
-def _is_weak_form(text: str) -> bool:
-    digits = sum(character.isdigit() for character in text)
-    if digits and not any(character.isalpha() for character in text):
-        return len(text.strip("0").replace(".", "").replace(",", "").lstrip("+-$0")) < 6 and digits < 7
+def _is_weak(text: str, forms: tuple[Form, ...]) -> bool:
+    if forms and forms[0].kind == "number":
+        return len(forms[0].key.lstrip("-").replace(".", "").replace(",", "").strip("0")) < DIGITS
     return is_weak(text)
 
 
@@ -66,10 +67,11 @@ def _pieces(text: str, lookup: Lookup) -> Iterator[Part]:
     covered = [(run.start, run.end) for run in runs]
     for run in runs:
         yield Part(text[run.start : run.end], run.sources, weak=False)
-    for start, end, form in values:
-        weak = _is_weak_form(text[start:end])
+    for start, end, forms in values:
+        weak = _is_weak(text[start:end], forms)
         if not weak or not _within(start, end, covered):
-            yield Part(text[start:end], lookup.sources(text[start:end], form), weak=weak)
+            sources = lookup.sources(text[start:end], forms, weak=weak)
+            yield Part(text[start:end], sources, weak=weak)
     rest = _rest(text, covered + places)
     if rest:
         yield Part(rest, (), weak=bits(rest[:256]) < ENOUGH)

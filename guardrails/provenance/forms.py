@@ -7,7 +7,9 @@ could disagree about (`11/12/2026`, `1.000,50`) has no key, so it can never be t
 
 from __future__ import annotations
 
-from guardrails.provenance.addresses import email_spans, host_spans, url_spans
+import re
+
+from guardrails.provenance.addresses import email_spans, hex_spans, host_spans, url_spans
 from guardrails.provenance.dates import date_spans
 from guardrails.provenance.numbers import grouped_spans, iban_spans, number_spans, same_number
 
@@ -23,13 +25,14 @@ KINDS: dict[str, Finder] = {
     "email": email_spans,
     "url": url_spans,
     "iban": iban_spans,
+    "hex": hex_spans,
     "date": date_spans,
     "number": number_spans,
     "grouped": grouped_spans,
     "host": host_spans,
 }
 
-INSIDE = ("email", "url", "iban", "date", "grouped", "number")
+INSIDE = ("email", "url", "iban", "hex", "date", "grouped", "number")
 """Kinds that are parts of their own inside a longer text; an earlier one keeps its place from later ones."""
 
 CUT = 4
@@ -37,6 +40,12 @@ CUT = 4
 
 LONGEST = 60
 """Characters of a date or number."""
+
+_CODE = re.compile(
+    r"(?<![\w@.\\/-])(?=[\w-]{0,40}\d)(?=[\d_-]{0,40}[A-Za-z])[A-Za-z0-9_]+(?:-[A-Za-z0-9_]+)*(?![\w@-])"
+    r"|(?<![\w@.:/])~?(?:/[\w.-]*\w)+(?![\w@/])"
+)
+"""Ids of letters and digits, and paths."""
 
 POSTED = ("email", "iban", "date", "grouped", "number")
 """Kinds whose keys are indexed, because their words alone would not lead to them."""
@@ -52,28 +61,44 @@ class Form:
         self.key = key
 
 
-def read(text: str) -> Form | None:
-    """The form of a text that is one value as a whole."""
+def read(text: str) -> tuple[Form, ...]:
+    """The forms of a text that is one value as a whole; digits alone may be a quantity or a phone number."""
+    found = []
     for kind, spans in KINDS.items():
         for start, end, key in spans(text):
             if start == 0 and end == len(text):
-                return Form(kind, key)
-    return None
+                found.append(Form(kind, key))
+                break
+        if found and kind not in ("number", "grouped"):
+            break
+    return tuple(found)
 
 
-def inside(text: str) -> list[tuple[int, int, Form]]:
+def inside(text: str) -> list[tuple[int, int, tuple[Form, ...]]]:
     """The values inside `text`, in order and without overlaps."""
-    found: list[tuple[int, int, Form]] = []
+    found: list[tuple[int, int, tuple[Form, ...]]] = []
     for kind in INSIDE:
         for start, end, key in KINDS[kind](text):
-            if all(end <= first or start >= last for first, last, _ in found):
-                found.append((start, end, Form(kind, key)))
+            if _is_free(start, end, found):
+                found.append((start, end, (Form(kind, key),)))
+    for each in _CODE.finditer(text):
+        if _is_free(*each.span(), found):
+            found.append((*each.span(), ()))
     return sorted(found, key=lambda each: each[0])
+
+
+def _is_free(start: int, end: int, taken: list[tuple[int, int, tuple[Form, ...]]]) -> bool:
+    return all(end <= first or start >= last for first, last, _ in taken)
+
+
+def is_address(form: Form) -> bool:
+    """Whether a value names somebody or something by itself wherever it stands."""
+    return form.kind in ("email", "url", "iban")
 
 
 def anchors(form: Form) -> list[list[str]]:
     """By which entries of the index a value is found; none: by its words."""
-    if form.kind in ("url", "host"):
+    if form.kind in ("url", "host", "hex"):
         return []
     return [[key] for key in _entries(form.kind, form.key)]
 
@@ -139,6 +164,14 @@ _NEEDLES: dict[str, Callable[[str], tuple[str, ...]]] = {
     "iban": _iban_needles,
     "date": lambda key: (key[:4],),
     "host": lambda key: (key,),
+    "hex": lambda key: (key,),
 }
-_AROUND = {"email": (0, 400), "number": (1, 180), "iban": (0, 80), "date": (24, 120), "host": (300, 400)}
+_AROUND = {
+    "email": (0, 400),
+    "number": (1, 180),
+    "iban": (0, 80),
+    "date": (24, 120),
+    "host": (300, 400),
+    "hex": (1, 200),
+}
 """How far around a needle the value goes, before and after its start."""

@@ -16,7 +16,7 @@ from guardrails.provenance.lookup import Lookup
 from guardrails.provenance.loose import SIGN, loose_spans
 from guardrails.provenance.parts import Part
 from guardrails.provenance.postings import Postings, entries_of
-from guardrails.provenance.words import LONGEST, folded_words, is_telling
+from guardrails.provenance.words import LONGEST, composed, folded_words, is_telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Index:
 
 def indexed(text: str) -> set[str]:
     """What a block is found by."""
+    text = composed(text)
     words = {word[:LONGEST] for word in folded_words(text) if is_telling(word)}
     words.update(posted(text))
     words.update(word[:LONGEST] for word in other_words(text) if is_telling(word))

@@ -7,7 +7,7 @@ strict one has no answer. A piece is found through its rarest word, and read whe
 from __future__ import annotations
 
 from guardrails.provenance.aligned import occurrences, one_blank
-from guardrails.provenance.forms import anchors, read, same
+from guardrails.provenance.forms import anchors, same
 from guardrails.provenance.related import related
 from guardrails.provenance.sources import Gathering
 from guardrails.provenance.words import LONGEST, composed, folded_words, is_telling
@@ -43,23 +43,24 @@ class Lookup:
         self.archive = archive
         self.postings = postings
 
-    def sources(self, text: str, form: Form | None = None) -> tuple[Source, ...]:
-        """Where a short value appeared. `text` has neither quotes nor blanks around it."""
+    def sources(self, text: str, forms: tuple[Form, ...], *, weak: bool) -> tuple[Source, ...]:
+        """Where a short value appeared. `text` has neither quotes nor blanks around it. For what is `weak` nothing
+        related is looked for."""
         text = one_blank(composed(text))
-        form = form or read(text)
         found = Gathering(self.archive)
-        if form is not None:
+        for form in forms:
             self._same_form(text, form, found)
-        if not found and (form is None or form.kind in LITERAL):
+        if not found and (not forms or forms[0].kind in LITERAL):
             self._same_text(text, found)
-        if not found:
-            related(text, form, self, found)
+        if not found and not weak:
+            related(text, forms, self, found)
         return found.sources()
 
     def _same_form(self, text: str, form: Form, found: Gathering) -> None:
         around = len(text) * 2 + AROUND
         for words in anchors(form) or [telling_words(text)]:
             for window in self.windows(words, found, around):
+                window.text = composed(window.text)
                 for start, end in same(window.text, form):
                     found.take(window, start, end, exact=True)
 

@@ -20,12 +20,10 @@ SIGN = "≈"
 
 _NUMBER = re.compile(r"\d{1,3}(?:[.'\u2019 ]\d{3})+(?:,\d{1,9})?(?![\w])|\d{1,12},\d{1,9}(?![\w,])")
 _DIGITS = re.compile(r"\d(?:[ ./_\u00a0-]{0,3}\d){6,30}")
-_DATE = re.compile(r"(?<!\d)(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})(?!\d)")
+_DATE = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})(?!\d)")
 _MONTHS = {name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}  # noqa: SIM905
-_NAMED = r"(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
-_PART = re.compile(
-    rf"(?i)\b{_NAMED} (\d{{1,2}})(?:st|nd|rd|th)?\b|\b(\d{{1,2}})(?:st|nd|rd|th|\.)? (?:of )?{_NAMED}"
-)
+_NAMED = r"([JFMASOND][a-z]{2})[a-z]{0,6}\.?"
+_PART = re.compile(rf"{_NAMED} (\d{{1,2}})(?:st|nd|rd|th)?\b|(\d{{1,2}})(?:st|nd|rd|th|\.)? (?:of )?{_NAMED}")
 _NOT_DIGIT = re.compile(r"\D")
 
 
@@ -41,6 +39,8 @@ def loose_spans(text: str) -> Iterator[Span]:
 
 def _numbers(text: str) -> Iterator[Span]:
     for found in _NUMBER.finditer(text):
+        if found.group().count(",") == 1 and found.group()[-4] == ",":
+            yield (*found.span(), _NOT_DIGIT.sub("", found.group()))
         whole, comma, fraction = found.group().rpartition(",")
         if not comma:
             whole, fraction = fraction, ""
@@ -58,5 +58,6 @@ def _dates(text: str) -> Iterator[Span]:
                 yield (*found.span(), f"{century}-{month:02}-{day:02}")
     for found in _PART.finditer(text):
         name, day_after, day_before, name_after = found.groups()
-        month = _MONTHS[(name or name_after).lower()]
-        yield (*found.span(), f"{month:02}-{int(day_after or day_before):02}")
+        named = _MONTHS.get((name or name_after).lower())
+        if named:
+            yield (*found.span(), f"{named:02}-{int(day_after or day_before):02}")

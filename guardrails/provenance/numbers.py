@@ -21,7 +21,7 @@ _IBAN = re.compile(r"\d\d(?<=[A-Za-z]\d\d)(?=(?:[ -]?[A-Za-z0-9]){11})")
 _NOT_BEFORE_IBAN = frozenset("_.@/+-")
 _NOT_BEFORE_GROUPS = frozenset("_.,/:@%#+-")
 _DIGIT_BLANK = frozenset(f"{digit} " for digit in "0123456789")
-_GROUPED = re.compile(r"\+?\(?\d[\d ().\-\u00a0\u202f]{5,28}\d(?![\w@]|[.,:/+-]\d|-\w| ?[\d(])")
+_GROUPED = re.compile(r"\+?\(?\d[\d ().\-/\u00a0\u202f]{5,28}\d(?![\w@]|[.,:/+-]\d|-\w| ?[\d(])")
 _LENGTHS_ROWS = """
 AD:24 AE:23 AL:28 AT:20 AZ:28 BA:20 BE:16 BG:22 BH:22 BI:27 BR:29 BY:28 CH:21 CR:22 CY:28 CZ:24 DE:22
 DJ:27 DK:18 DO:28 EE:20 EG:29 ES:24 FI:18 FK:18 FO:18 FR:27 GB:22 GE:22 GI:23 GL:18 GR:27 GT:28 HN:28
@@ -37,6 +37,7 @@ _CALLING = re.compile(
 _CARD = re.compile(r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{5}")
 _NORTH_AMERICAN = re.compile(r"\(?\d{3}\)?[ .-]\d{3}[.-]\d{4}|\(\d{3}\) ?\d{3} \d{4}")
 _THOUSANDS = re.compile("\\d{1,3}([ \u00a0\u202f])\\d{3}(?:\\1\\d{3})*")
+_SINGLES = re.compile(r"(?<!\d)\d\D+\d(?!\d)")
 _NOT_DIGIT = re.compile(r"\D")
 
 
@@ -130,6 +131,8 @@ def _starts(text: str, place: int) -> bool:
 
 def _grouped(text: str) -> str | None:
     digits = _NOT_DIGIT.sub("", text.replace("(0)", ""))
+    if _SINGLES.search(text) or text.count("/") > 1:
+        return None
     if _CARD.fullmatch(text) and _has_luhn(digits):
         return digits
     if text[0] == "+" or (text[:2] == "00" and len(digits) > 9):

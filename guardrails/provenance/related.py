@@ -11,7 +11,7 @@ import re
 from bisect import bisect_right
 from itertools import accumulate
 
-from guardrails.provenance.alike import camel_parts, decoded, joined, plain_letters, skeleton, turned
+from guardrails.provenance.alike import camel_parts, decoded, encoded, joined, plain_letters, skeleton, turned
 from guardrails.provenance.forms import Form, same
 from guardrails.provenance.loose import SIGN, loose_spans
 from guardrails.provenance.words import LONGEST, WORD, is_telling
@@ -35,42 +35,52 @@ NEAR = 48
 LAST = 32_768
 """Bytes of the newest text that are searched for a value inside a longer word."""
 
+_LEAF = re.compile(r"[^\x00]+")
 _SPLIT = range(6, 25)
 _AT = re.compile(r"\s*[\[({<]?\s*\bat\b\s*[\])}>]?\s*", re.I)
 _DOT = re.compile(r"\s*[\[({<]?\s*\bdot\b\s*[\])}>]?\s*", re.I)
 
 
-def related(text: str, form: Form | None, lookup: Lookup, found: Gathering) -> None:
+def related(text: str, forms: tuple[Form, ...], lookup: Lookup, found: Gathering) -> None:
     """Add what `text` may have been made from, by the first way that leads anywhere."""
     text = text[:MOST]
-    if len(joined(text)) < LEAST and form is None:
+    if len(joined(text)) < LEAST and not forms:
         return
     for way in (_loosely, _in_other_words, _inside_words):
-        way(text, form, lookup, found)
+        way(text, forms, lookup, found)
         if found:
             return
 
 
-def _loosely(text: str, form: Form | None, lookup: Lookup, found: Gathering) -> None:
+def _loosely(text: str, forms: tuple[Form, ...], lookup: Lookup, found: Gathering) -> None:
     keys = {key for start, end, key in loose_spans(text) if end - start == len(text)}
     for key in keys:
         kind = "date" if key[4:5] == "-" else "number"
         for window in lookup.windows([key], found, NEAR):
             for start, end in same(window.text, Form(kind, key)):
                 found.take(window, start, end, exact=False)
-    if form is not None and form.kind in ("date", "number", "grouped"):
-        wanted = {form.key, form.key[5:10]} if form.kind == "date" else {form.key.lstrip("+-")}
-        for key in wanted | keys:
-            for window in lookup.windows([SIGN + key], found, NEAR):
-                for start, end, there in loose_spans(window.text):
-                    if there == key:
-                        found.take(window, start, end, exact=False)
+    for key in keys.union(*map(_loose_keys, forms)):
+        for window in lookup.windows([SIGN + key], found, NEAR):
+            for start, end, there in loose_spans(window.text):
+                if there == key:
+                    found.take(window, start, end, exact=False)
 
 
-def _in_other_words(text: str, form: Form | None, lookup: Lookup, found: Gathering) -> None:
-    for words, letters in _ways(text, form, lookup):
-        if len(letters) < LEAST or not words:
+def _loose_keys(form: Form) -> set[str]:
+    if form.kind == "date":
+        return {form.key, form.key[5:10]}
+    if form.kind in ("number", "grouped"):
+        return {form.key.lstrip("+-")}
+    return {form.key[2:]} if form.kind == "iban" else set()
+
+
+def _in_other_words(text: str, forms: tuple[Form, ...], lookup: Lookup, found: Gathering) -> None:
+    tried = set[tuple[str, str]]()
+    for words, letters in _ways(text, forms, lookup):
+        way = (" ".join(words), letters)
+        if len(letters) < LEAST or not words or way in tried:
             continue
+        tried.add(way)
         for window in lookup.windows(words, found, 3 * len(letters) + NEAR):
             place = _in_a_row(window.text, letters)
             if place is not None:
@@ -79,17 +89,19 @@ def _in_other_words(text: str, form: Form | None, lookup: Lookup, found: Gatheri
             return
 
 
-def _ways(text: str, form: Form | None, lookup: Lookup) -> Iterator[tuple[list[str], str]]:
+def _ways(text: str, forms: tuple[Form, ...], lookup: Lookup) -> Iterator[tuple[list[str], str]]:
     """Other words for a value, and its letters and digits in them."""
     plain = skeleton(text)
     yield _told(plain)
     yield [joined(plain)[:LONGEST]], joined(plain)
     yield _told(skeleton(camel_parts(text)))
-    if form is not None and form.kind == "iban":
-        yield [form.key[at : at + 4] for at in range(0, len(form.key) - 3, 4)], form.key
+    for form in forms:
+        if form.kind == "iban":
+            yield [form.key[at : at + 4] for at in range(0, len(form.key) - 3, 4)], form.key
     yield from _addresses(plain)
-    yield _told(plain_letters(plain))
-    for piece in (*turned(plain), *decoded(text)):
+    for letters in plain_letters(plain):
+        yield _told(letters)
+    for piece in (*turned(plain), *decoded(text, 8), *encoded(text)):
         yield _told(skeleton(piece))
     if len(plain) in _SPLIT and plain.isalpha():
         yield from _split(plain, lookup)
@@ -105,8 +117,9 @@ def _addresses(plain: str) -> Iterator[tuple[list[str], str]]:
     """An address with `at` and `dot` for its marks, and the other way round."""
     if "@" in plain:
         telling, _ = _told(plain)
-        yield telling, joined(plain.replace("@", "at").replace(".", "dot"))
-        yield telling, joined(plain.replace("@", "at"))
+        local, _, domain = plain.rpartition("@")
+        for spelled in (domain.replace(".", "dot"), domain):
+            yield telling, joined(f"{local}at{spelled}")
     elif _AT.search(plain):
         yield _told(_DOT.sub(".", _AT.sub("@", plain)))
 
@@ -121,14 +134,22 @@ def _split(word: str, lookup: Lookup) -> Iterator[tuple[list[str], str]]:
 def _in_a_row(text: str, letters: str) -> tuple[int, int] | None:
     """Where `letters` stand in a row in `text`, or in something in it that can be read in another way."""
     spans = [found.span() for found in WORD.finditer(text)]
-    for spelled in (skeleton, plain_letters):
-        words = [spelled(text[start:end].lower()) for start, end in spans]
-        place = _across(words, spans, letters)
-        if place is not None:
-            return place
-    if any(letters in joined(skeleton(piece)) for piece in decoded(text)):
-        return _first_word(text)
+    words = [skeleton(text[start:end]) for start, end in spans]
+    place = _across(words, spans, letters)
+    if place is not None:
+        return place
+    for leaf in _LEAF.finditer(text):
+        if any(letters in joined(piece) for piece in _readings(leaf.group())):
+            return leaf.span()
     return None
+
+
+def _readings(text: str) -> Iterator[str]:
+    plain = skeleton(text)
+    yield plain
+    yield from plain_letters(plain)
+    for piece in decoded(text):
+        yield skeleton(piece)
 
 
 def _across(words: list[str], spans: list[tuple[int, int]], letters: str) -> tuple[int, int] | None:
@@ -141,12 +162,7 @@ def _across(words: list[str], spans: list[tuple[int, int]], letters: str) -> tup
     return spans[first][0], spans[last][1]
 
 
-def _first_word(text: str) -> tuple[int, int]:
-    found = WORD.search(text)
-    return found.span() if found else (0, 0)
-
-
-def _inside_words(text: str, form: Form | None, lookup: Lookup, found: Gathering) -> None:
+def _inside_words(text: str, forms: tuple[Form, ...], lookup: Lookup, found: Gathering) -> None:
     window = lookup.archive.newest(LAST)
     at = window.text.lower().find(text.lower())
     if at >= 0:
