@@ -144,12 +144,12 @@ class Guard:
         program, diagnostics = source.load()
         guard = cls(program, source=source, **settings)
         guard.diagnostics = diagnostics
+        guard.write_to(audit)
         telemetry = telemetry or environ.get("GUARD_TELEMETRY")
         if telemetry:
             from guardrails.telemetry import instrument
 
             instrument(guard, telemetry)
-        guard.write_to(audit)
         return guard
 
     def reload(self) -> bool:

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary, ref
 from guardrails.errors import EvaluationError, Unavailable
 from guardrails.telemetry import catalogue as of
 from guardrails.telemetry.numbers import Numbers
-from guardrails.telemetry.observer import Outer
+from guardrails.telemetry.observer import Inner, Outer
 from guardrails.telemetry.recording import Recorder
 from guardrails.telemetry.standing import Standing
 from guardrails.telemetry.timing import TimedAsyncStore, TimedStore, timed
@@ -102,6 +102,13 @@ class Telemetry:
             guard.host.timed = _time_detectors
             Standing(ref(guard)).join(self.numbers)
 
+    def _surround(self, guard: Guard) -> None:
+        """Move the inner turns behind whoever came later; the next check is told in that order."""
+        with self._lock:
+            others = [each for each in guard.observers if not isinstance(each, Inner)]
+            inners = [each for each in guard.observers if isinstance(each, Inner)]
+            guard.observers = (*others, *inners)
+
     def prometheus(self) -> str:
         """All numbers, in the text form that Prometheus reads; `exposition.CONTENT_TYPE` goes with it."""
         from guardrails.telemetry.exposition import exposition
@@ -111,10 +118,13 @@ class Telemetry:
     # --- what the observer asks for ------------------------------------------------------------
 
     def attend(self, guard: Guard) -> None:
-        """See to it that the store of a guard is timed, once it has one."""
+        """See to it that the store of a guard is timed, once it has one, and that the others who watch it stand
+        between the two turns of the observer."""
         state = guard._state
         if self._timed.get(guard) is not state:
             self._timed[guard] = _time_store(state)
+        if not isinstance(guard.observers[-1], Inner):
+            self._surround(guard)
 
     def begin(self, check: Check) -> Current | None:
         return None if self._spans is None else self._spans.begin(check)

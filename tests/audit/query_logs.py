@@ -6,7 +6,6 @@ from pathlib import Path
 
 from guardrails import Guard
 from guardrails.audit.log import AuditLog
-from guardrails.audit.recorder import Recorder
 from guardrails.runtime.usage import Usage
 
 KEY = "a key for tests that nobody uses"
@@ -29,8 +28,7 @@ SECRETS = ("lena@mail.test", "c-4711-private")
 def filled(url: str, *, sessions: int = 4) -> None:
     """Write what some sessions do to the log at `url`."""
     log = AuditLog.open(url, key=KEY)
-    guard = Guard.from_text(POLICY)
-    guard.observers = (Recorder(log),)
+    guard = Guard.from_text(POLICY, audit=log)
     for number in range(sessions):
         session = guard.session(
             principal={"id": f"person-{number % 2}"}, agent={"id": f"bot{number % 3}"}, id=f"s-{number}"
