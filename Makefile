@@ -31,11 +31,14 @@ contracts: $(STAMP)
 unit: $(STAMP) services
 	$(BIN)/pytest -n 2 -m 'not soak'
 
-# The store tests talk to a real Redis, which they start themselves; install it where that is allowed.
+# Tests talk to a real Redis and a real PostgreSQL, which they start themselves; install them where that is allowed.
 services:
 	@command -v redis-server >/dev/null || command -v valkey-server >/dev/null || test -n "$$GUARD_TEST_REDIS" \
 	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq redis-server; } \
 	|| echo "no redis-server here: the tests of the Redis store are skipped (or fail under CI=true)"
+	@ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || test -n "$$GUARD_TEST_POSTGRES" \
+	|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -y -qq postgresql; } \
+	|| echo "no PostgreSQL here: the tests of its audit log are skipped (or fail under CI=true)"
 
 # Side by side, as ratios, in one run; never part of the tests.
 bench: $(STAMP)

@@ -113,6 +113,8 @@ def _has_other_key(key: bytes, fingerprint: str, place: Place, behind: list[byte
     if pairs:
         sound = [seq_of(second) == seq_of(first) + 1 for first, second in pairs]
         fits = [is_linked(key, chain_of(first), second) for first, second in pairs]
+        right = linked(key, place.before, place.line[:-TAIL])
+        fits.append(is_linked(key, right, behind[0]))  # the chain alone was changed
         return all(sound) and not any(fits) and _follows_shape(place)
     return place.seq == 0 and facts_of(place.line).get("key", fingerprint) != fingerprint
 

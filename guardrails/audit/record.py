@@ -118,7 +118,8 @@ def body_of(fields: Mapping[str, Any]) -> bytes:
     try:
         data = dumps(said)[1:-1]
     except TypeError:  # halves of surrogate pairs, and numbers that are too large
-        data = dumps(_simplified(said, 0))[1:-1]
+        said = _simplified(said, 0)
+        data = dumps(said)[1:-1]
     # No database keeps a null character in JSON.
     return data if b"\\u0000" not in data else dumps(_without_null(said))[1:-1]
 
