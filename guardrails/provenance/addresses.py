@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Span: TypeAlias = tuple[int, int, str]
 
 _LOCAL = re.compile(r"[\w.+%~'-]{1,64}$")
-_DOMAIN = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,10}(?![\w@-]|\.[\w.-])")
+_DOMAIN = re.compile(r"[\w-]{1,63}(?:\.[\w-]{1,63}){1,10}(?![\w@-]|\.[\w.-]|[/:+%~\\]\w)")
 _NOT_BEFORE = frozenset("!#$*/^`{|}@\\")
 _SCHEME = re.compile(r"(?<![\w+.-])[A-Za-z][A-Za-z0-9+.-]{1,15}$")
 _REST = re.compile(r"[^\s\x00<>\"`{}|\\^\[\]]{1,2000}")

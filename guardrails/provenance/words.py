@@ -35,8 +35,8 @@ call cancel cash check class clear client close company confirm contact copy cor
 customer daily data date day debit december default delete deny detail details done draft due email empty
 enable error event false february file final first folder friday general great group hello high home hotel
 hour house important inbox info invoice item items january july june just last later left like list local
-long main manager march meeting member message minute monday money month monthly more music name news next
-night none normal note null number october offer office open order other paid password pay payment pending
+long mail main manager march meeting member message minute monday money month monthly more music name new news next
+night none normal note null number october old offer office open order other paid password pay payment pending
 people phone place plan please price private project public random read ready reason received reminder
 rent reply report request reserve response result return right room sales saturday save search second
 secret secure security send sent september service session share show some start status stop string
