@@ -25,6 +25,16 @@ def decided(guard: Guard, event: Mapping[str, Any], now: int | None) -> Decision
     """The decision on one event. Raises `EventError` for a malformed one."""
     kind = check_event(event)
     assert isinstance(event, dict)
+    session = session_for(guard, event)
+    at = time_of(event)
+    moment = at if at is not None else now
+    if moment is not None:
+        session.ledger.clock = FrozenClock(moment)
+    return in_session(session, kind, event)
+
+
+def session_for(guard: Guard, event: dict[str, Any]) -> Session:
+    """The session of a well-formed event. Raises `EventError` for a task that the policy does not have."""
     record = session_of(event)
     check_task(guard, record)
     session = Session(
@@ -34,11 +44,7 @@ def decided(guard: Guard, event: Mapping[str, Any], now: int | None) -> Decision
     session.ledger.tracks = True
     if record.get("id") is None:
         session.ledger.disown()
-    at = time_of(event)
-    moment = at if at is not None else now
-    if moment is not None:
-        session.ledger.clock = FrozenClock(moment)
-    return in_session(session, kind, event)
+    return session
 
 
 def in_session(session: Session, kind: str, event: dict[str, Any]) -> Decision:

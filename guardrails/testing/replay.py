@@ -110,7 +110,7 @@ class Replay:
     ) -> Decision:
         if recorded is None:
             return decider.decide(event, now)
-        return decider.decide(event, now, stopped=recorded[2] == STOPPED, reservation=recorded[3])
+        return decider.decide(event, now, said=recorded[2], reservation=recorded[3])
 
     # --- sums ----------------------------------------------------------------------------------
 

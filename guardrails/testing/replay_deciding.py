@@ -11,11 +11,12 @@ one that the replay made for the same call.
 from __future__ import annotations
 
 import marshal
+from dataclasses import replace
 from typing import Any
 
 from guardrails.guard import Guard
 from guardrails.model import Decision, Outcome
-from guardrails.reporting import in_session, usage_of
+from guardrails.reporting import check_task, in_session, session_for, usage_of
 from guardrails.runtime.binding import bind_record
 from guardrails.runtime.clock import FrozenClock
 from guardrails.runtime.engine import Subject
@@ -24,6 +25,7 @@ from guardrails.runtime.switch import halted
 from guardrails.session import Session
 from guardrails.state import Reservations, State
 from guardrails.stores.halts import Halt
+from guardrails.testing.replay_items import APPROVED, REJECTED, STOPPED, session_name
 
 MOST_BOUND = 10_000
 """Records of principals and agents that are kept bound."""
@@ -34,7 +36,7 @@ MOST_SESSIONS = 2_000
 MOST_OPEN = 10_000
 """Calls of one session whose outcome is waited for."""
 
-STOPPED = Halt("all", "a person", "the recording says so", 0)
+BY_SOMEBODY = Halt("all", "a person", "the recording says so", 0)
 
 
 class Switch:
@@ -131,15 +133,19 @@ class Decider:
         self._sessions: dict[str, tuple[bytes, Session]] = {}
         self._reservations: dict[str, dict[str, str]] = {}
 
-    def decide(
-        self, event: dict[str, Any], now: int, *, stopped: bool = False, reservation: str = ""
-    ) -> Decision:
-        """The decision on an event. `stopped` says that a person had halted it; `reservation` is the name
-        that its reservation had. Raises `EventError` for a malformed event."""
+    def decide(self, event: dict[str, Any], now: int, *, said: str = "", reservation: str = "") -> Decision:
+        """The decision on an event. `said` is what people had said to it, one of `replay_items.PEOPLE`;
+        `reservation` is the name that its reservation had. Raises `EventError` for a malformed event."""
         kind = self._checked(event)
-        if self.is_stateful:
-            return self._counted(kind, event, now, reservation, stopped=stopped)
-        return halted(STOPPED, self.guard.digest) if stopped else self._plain(kind, event, now)
+        if not self.is_stateful:
+            if said == STOPPED:
+                return halted(BY_SOMEBODY, self.guard.digest)
+            return _answered(self._plain(kind, event, now), said)
+        decision = self._counted(kind, event, now, reservation, stopped=said == STOPPED)
+        if said in (APPROVED, REJECTED) and decision.outcome is Outcome.ASK:
+            self._answer(decision.request, now, approves=said == APPROVED)
+            decision = self._counted(kind, event, now, reservation, stopped=False)
+        return decision
 
     def _checked(self, event: dict[str, Any]) -> str:
         """The type of a well-formed event. What makes an event well-formed is the names and classes of its
@@ -165,9 +171,10 @@ class Decider:
             usage_of(event)
         if kind in ("usage", "outcome"):
             return self._nothing
-        subject = Subject(
-            self._record(event, "principal"), self._record(event, "agent"), session_of(event), guard.host
-        )
+        session = session_of(event)
+        if "task" in session or "given" in session:
+            check_task(guard, session)
+        subject = Subject(self._record(event, "principal"), self._record(event, "agent"), session, guard.host)
         if kind == "call":
             return guard.call(event["tool"], event["args"], subject, now, event.get("tool_digest"))
         if kind == "result":
@@ -192,11 +199,11 @@ class Decider:
     def _counted(
         self, kind: str, event: dict[str, Any], now: int, reservation: str, *, stopped: bool
     ) -> Decision:
-        name = session_of(event).get("id")
+        name = session_name(event)
         self._clock.at = now
         session = self._session(event, name)
         by_rule = self.state.halted.get(f"session:{name}")
-        self.state.replayed.known = (STOPPED,) if stopped else (by_rule,) if by_rule else ()
+        self.state.replayed.known = (BY_SOMEBODY,) if stopped else (by_rule,) if by_rule else ()
         decision = in_session(session, kind, self._renamed(event, name))
         session.halted = None  # the state knows it, as if the next event came to another process
         if reservation and decision.reservation and name is not None:
@@ -208,27 +215,35 @@ class Decider:
         return f"session:{name}" in self.state.halted
 
     def _session(self, event: dict[str, Any], name: str | None) -> Session:
-        principal, agent = event.get("principal"), event.get("agent")
         if name is None:
-            session = self._opened(principal, agent, None)
-            session.ledger.disown()
-            return session
-        who = marshal.dumps((principal, agent), 2)
+            return self._opened(event)
+        who = marshal.dumps((event.get("principal"), event.get("agent"), event["session"]), 2)
         known = self._sessions.get(name)
         if known is not None and known[0] == who:
             return known[1]
         if len(self._sessions) >= MOST_SESSIONS:
             del self._sessions[next(iter(self._sessions))]
-        session = self._opened(principal, agent, name)
+        session = self._opened(event)
         self._sessions[name] = (who, session)
         return session
 
-    def _opened(self, principal: Any, agent: Any, name: str | None) -> Session:
-        session = Session(self.guard, principal=principal, agent=agent, id=name)
-        ledger = session.ledger
-        ledger.tracks = True
-        ledger.clock = self._clock
+    def _opened(self, event: dict[str, Any]) -> Session:
+        session = session_for(self.guard, event)
+        session.ledger.clock = self._clock
         return session
+
+    def _answer(self, request: str | None, now: int, *, approves: bool) -> None:
+        """Write down that people said to a request what they had said when it was recorded."""
+        from guardrails.approvals.asking import KEEP, REQUESTS
+        from guardrails.approvals.writing import read, written
+
+        store = self.state.store
+        document = store.read(f"{REQUESTS}{request}", now=now) if request else None
+        if document is not None:
+            asked = read(document.text)
+            state = "approved" if approves else "denied"
+            answered = replace(asked, state=state, ended=now, until=now + asked.lasting)
+            store.swap(document.key, written(answered), version=document.version, keep=KEEP, now=now)
 
     def _renamed(self, event: dict[str, Any], name: str | None) -> dict[str, Any]:
         """The event with the reservation as it is called here; without it where that is not known."""
@@ -246,3 +261,12 @@ class Decider:
         if len(known) >= MOST_OPEN:
             del known[next(iter(known))]
         known[there] = here
+
+
+def _answered(decision: Decision, said: str) -> Decision:
+    """A decision that asks, after what people had said to it."""
+    if decision.outcome is not Outcome.ASK or said not in (APPROVED, REJECTED):
+        return decision
+    from guardrails.approvals.verdicts import granted, refused
+
+    return granted(decision, "recorded") if said == APPROVED else refused(decision, "recorded", said)

@@ -29,7 +29,10 @@ SEALED = "sealed: the recording holds it encrypted"
 STOPPED = "stopped by a person: the session, agent or tool was halted"
 UNREACHABLE = "the store or log was unreachable"
 APPROVED = "approved by a person"
-REASONS = (REDACTED, SEALED, STOPPED, UNREACHABLE, APPROVED)
+REJECTED = "rejected by a person who was asked"
+PEOPLE = (STOPPED, APPROVED, REJECTED)
+"""What people did, which a replay takes from the recording."""
+REASONS = (REDACTED, SEALED, UNREACHABLE, *PEOPLE)
 """Why a replay may come to another decision than was recorded, without the policy having changed."""
 
 
