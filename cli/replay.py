@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from tempfile import NamedTemporaryFile
 from typing import Any
 
@@ -15,6 +16,7 @@ from guardrails.errors import GuardError
 from guardrails.testing.replay_files import Recording, UnknownForm, recording
 from guardrails.testing.replay_gates import CHANGES, KINDS, Gate, broken, gate
 from guardrails.testing.replay_jobs import Recipe, recipe_of
+from guardrails.testing.replay_opening import is_log, log_url, segments, spooled_log, why_sealed
 from guardrails.testing.replay_reading import FORMS, People
 from guardrails.testing.replay_reports import REPORTS, Report
 from guardrails.testing.replay_running import Account, Here, Order, Pool, Processes, replay
@@ -103,9 +105,9 @@ def command(**given: Any) -> int:
             f"`--{gates[0].option}` needs something to compare with",
             "add `--against OLD` or `--against recorded`",
         )
-    with _traces(given["traces"]) as paths:
+    with _traces(given["traces"]) as places:
         order = Order(
-            tuple(_recording(path, given["origin"]) for path in paths), new, old,
+            tuple(_recording(path, log, given["origin"]) for path, log in places), new, old,
             given["against"] == RECORDED, _people(given["principals"]), _prices(given["prices"]),
         )  # fmt: skip
         account = _replayed(order, given)
@@ -141,21 +143,44 @@ def _recipes(given: Mapping[str, Any]) -> tuple[Recipe, Recipe | None]:
 
 
 @contextmanager
-def _traces(paths: tuple[str, ...]) -> Iterator[list[str]]:
-    """The files of the traces; standard input becomes one, because it may be read more than once."""
-    if "-" not in paths:
-        yield list(paths)
-        return
-    with NamedTemporaryFile(prefix="guard-replay-") as spool:
+def _traces(traces: tuple[str, ...]) -> Iterator[list[tuple[str, str]]]:
+    """The files of the traces, each with the URL of the audit log that it is a part of. Standard input and logs
+    in databases become files, because they may be read more than once."""
+    with ExitStack() as stack:
+
+        def spooled() -> Any:
+            return stack.enter_context(NamedTemporaryFile(prefix="guard-replay-"))
+
+        yield [found for trace in traces for found in _files_of(trace, spooled)]
+
+
+def _files_of(trace: str, spooled: Callable[[], Any]) -> list[tuple[str, str]]:
+    if trace != "-" and not is_log(trace):
+        return [(trace, "")]
+    if trace == "-":
+        stream = spooled()
         while block := sys.stdin.buffer.read(1 << 20):
-            spool.write(block)
-        spool.flush()
-        yield [spool.name if path == "-" else path for path in paths]
-
-
-def _recording(path: str, form: str | None) -> Recording:
+            stream.write(block)
+        stream.flush()
+        return [(stream.name, "")]
     try:
-        return recording(path, form)
+        files, url = segments(trace), log_url(trace)
+        if files is None:
+            stream = spooled()
+            spooled_log(trace, stream)
+            stream.flush()
+            files = [stream.name]
+    except GuardError as error:
+        raise usage(str(error)) from error
+    sealed = why_sealed(url)
+    if sealed:
+        sys.stderr.write(f"warning: the bodies of `{trace}` stay sealed: {sealed}\n")
+    return [(file, "" if sealed else url) for file in files]
+
+
+def _recording(path: str, log: str, form: str | None) -> Recording:
+    try:
+        return replace(recording(path, "audit" if log else form), log=log)
     except UnknownForm as error:
         raise malformed(str(error)) from error
     except OSError as error:

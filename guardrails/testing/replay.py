@@ -15,6 +15,7 @@ from guardrails.guard import Guard
 from guardrails.model import Decision, Outcome
 from guardrails.runtime.events import time_of
 from guardrails.testing.cases import START
+from guardrails.testing.replay_calls import Calls
 from guardrails.testing.replay_changes import (
     DIRECTIONS,
     Change,
@@ -62,6 +63,7 @@ class Replay:
         self._teller = Teller(guard, by_place=recorded)
         self._old_teller = Teller(against) if against else None
         self._halted_then: set[str] = set()
+        self._calls = Calls()
         self._groups: dict[tuple[int, ...], tuple[Tally, Decision]] = {}
 
     @property
@@ -83,6 +85,7 @@ class Replay:
         name = session_name(event)
         was_halted = recorded is not None and self.new.is_halted(name)
         recorded = self._as_ruled(recorded, name)
+        event = self._calls.completed(event, name, recorded)
         decision = self._decided(self.new, event, now, recorded)
         self.now = now
         self._count(decision, event, place)

@@ -34,12 +34,13 @@ class UnknownForm(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A file, its form, and whether it is one JSON document."""
+    """A file, its form, whether it is one JSON document, and the audit log that it is a part of."""
 
     path: str
     form: str
     is_document: bool
     size: int
+    log: str = ""
 
 
 def recording(path: str, form: str | None = None) -> Recording:
@@ -92,7 +93,7 @@ def chunks_of(recordings: Sequence[Recording], *, timed: bool, size: int = SIZE)
     for index, each in enumerate(recordings):
         with open(each.path, "rb") as stream:
             for start, end in _cuts(stream, each, size):
-                yield Chunk(number, index, each.path, each.form, start, end, now, each.is_document)
+                yield Chunk(number, index, each.path, each.form, start, end, now, each.is_document, each.log)
                 number += 1
                 if timed:
                     now = _last_time(stream, start, end, each.form, now)

@@ -12,9 +12,10 @@ from typing import Any
 
 from guardrails.errors import EventError
 from guardrails.runtime.events import FIELDS, time_of
-from guardrails.testing.replay_items import STOPPED, Found, Item, Recorded
+from guardrails.testing.replay_items import Found, Item, Recorded
 from guardrails.testing.replay_lines import BadLine, read_line
-from guardrails.testing.replay_log import HALT, is_record, record
+from guardrails.testing.replay_log import NAMED, is_record, records
+from guardrails.testing.replay_opening import opened
 from guardrails.testing.replay_spans import spans
 from guardrails.testing.replay_transcripts import anthropic, openai_chat, openai_responses
 
@@ -37,7 +38,7 @@ class Chunk:
     """A stretch of a recording: whole lines from `start` to `end` of a file, or `data` where they were sent.
 
     `number` counts the stretches of all files, `file` the files. `now` is the time of the last event before
-    it; `is_document` says that it is one JSON value over many lines.
+    it; `is_document` says that it is one JSON value over many lines; `log` is the audit log whose key opens it.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Chunk:
     end: int
     now: int | None = None
     is_document: bool = False
+    log: str = ""
     data: bytes | None = field(default=None, repr=False)
 
     def bytes(self) -> bytes:
@@ -82,7 +84,7 @@ def items_of(chunk: Chunk, people: People, *, timed: bool) -> Iterator[Item | Ba
             continue
         try:
             for part, (at, event, recorded) in enumerate(_found(chunk, value, line)):
-                if people.known:
+                if people.known and (chunk.form != "audit" or event["principal"] is not None):
                     event = people.complete(event)
                 if timed:
                     now = now if at is None else at
@@ -106,6 +108,7 @@ def _found(chunk: Chunk, value: Any, line: int) -> Iterator[Found]:
     if chunk.form == "events":  # most recordings, and the only form that has to be fast
         yield _event(value)
     else:
+        value = opened(chunk.log, value) if chunk.log else value
         yield from FORMS[chunk.form](value, f"{chunk.path}:{chunk.start}:{line}")
 
 
@@ -129,7 +132,8 @@ def _decision(value: Any) -> Recorded | None:
         raise BadLine("`decision` is an object with an `outcome`: allow, ask, deny or halt")
     applied = value.get("applied")
     names = tuple(str(each.get("statement")) for each in applied or () if each.__class__ is dict)
-    return value["outcome"], names, STOPPED if HALT in names else "", value.get("reservation") or ""
+    reason = next((NAMED[name] for name in names if name in NAMED), "")
+    return value["outcome"], names, reason, value.get("reservation") or ""
 
 
 def _events(value: Any, name: str) -> Iterator[Found]:
@@ -142,9 +146,7 @@ def _spans(value: Any, name: str) -> Iterator[Found]:
 
 
 def _records(value: Any, name: str) -> Iterator[Found]:
-    found = record(value)
-    if found is not None:
-        yield found
+    yield from records(value)
 
 
 def _transcript(read: Callable[[Any, str], Iterator[dict[str, Any]]]) -> Read:

@@ -9,6 +9,7 @@ from typing import Any
 from guardrails.strict_json import write_json
 from guardrails.testing.replay_changes import DIRECTIONS, Change, Direction
 from guardrails.testing.replay_gates import Gate
+from guardrails.testing.replay_items import PEOPLE
 from guardrails.testing.replay_review import MOST_NAMES, Affected, Names, Review, Tally
 from guardrails.testing.replay_running import Account
 
@@ -82,7 +83,8 @@ def notes_of(report: Report) -> list[str]:
         otherwise = (
             f"; {unlike:,} of them came out otherwise, which is not counted as a change" if unlike else ""
         )
-        found.append(f"not replayable as recorded: {count} ({reason}){otherwise}")
+        said = "taken from the recording" if reason in PEOPLE else "not replayable as recorded"
+        found.append(f"{said}: {count} ({reason}){otherwise}")
     if review.unrecorded:
         found.append(f"not compared: {events(review.unrecorded)} without a recorded decision")
     if account.bad_count:

@@ -11,14 +11,18 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing import get_context
 from tempfile import TemporaryDirectory
 from threading import active_count
 from typing import Any, Protocol
 from uuid import uuid4
 
+from guardrails.strict_json import write_json
 from guardrails.testing.replay_files import Recording, chunks_of
 from guardrails.testing.replay_jobs import Job, Recipe, Share, Worker, work
+from guardrails.testing.replay_lines import BadLine, read_line
+from guardrails.testing.replay_opening import opened
 from guardrails.testing.replay_parts import Groups
 from guardrails.testing.replay_reading import Bad, Chunk, People
 from guardrails.testing.replay_review import Example, Review
@@ -141,9 +145,17 @@ class _Running:
         done, whole = 0, sum(each.size for each in self.order.recordings)
         for chunk in chunks_of(self.order.recordings, timed=timed):
             self._starts[chunk.number] = (chunk.file, chunk.start)
-            yield chunk if self.pool.shares_files else replace(chunk, data=chunk.bytes())
+            yield chunk if self.pool.shares_files else self._sent(chunk)
             done += chunk.end - chunk.start
             self.progress(what, done, whole)
+
+    def _sent(self, chunk: Chunk) -> Chunk:
+        """A stretch as bytes. Bodies of an audit log are opened before, because the key stays on this machine."""
+        if not chunk.log:
+            return replace(chunk, data=chunk.bytes())
+        return replace(
+            chunk, data=b"\n".join(map(partial(_opened, chunk.log), chunk.bytes().split(b"\n"))), log=""
+        )
 
     def _add(self, share: Share) -> None:
         account = self.account
@@ -178,6 +190,13 @@ class _Running:
 
     def _file(self, chunk: int) -> str:
         return self.account.files[self._starts[chunk][0]]
+
+
+def _opened(log: str, line: bytes) -> bytes:
+    try:
+        return write_json(opened(log, read_line(line))).encode() if line.strip() else line
+    except BadLine:
+        return line  # which is complained about where it is read
 
 
 # --- here, and in processes ----------------------------------------------------------------------
