@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from guardrails.telemetry.numbers import Numbers, Reading
 
 STATES = ("closed", "half open", "open")
+WAITING = ("pending", "escalated")
+ANYONE = "anyone"
 SCOPES = ("all", "agent", "principal", "session", "tool")
 
 
@@ -69,11 +71,25 @@ class Standing:
         return [] if guard is None else list(_breakers(guard))
 
     def approvals(self) -> Reading:
-        return []
+        """What waits for people, by who is asked now."""
+        guard = self._stateful()
+        return [] if guard is None else list(_approvals(guard))
 
     def _stateful(self) -> Guard | None:
         guard = self._guard()
         return guard if guard is not None and guard.is_stateful else None
+
+
+def _approvals(guard: Guard) -> Iterator[tuple[of.Measure, tuple[str, str], float]]:
+    now, ages = guard.clock.now(), dict[str, list[float]]()
+    for request in guard.approvals.list(*WAITING, kind="ask"):
+        asked = {name for need in request.unmet for name in need.asked(need.stage(request.created, now))}
+        ages.setdefault(", ".join(sorted(asked)) or ANYONE, []).append(
+            max(now - request.created, 0) / 1_000_000
+        )
+    for reviewers, waited in ages.items():
+        yield of.PENDING, (guard.name, reviewers), len(waited)
+        yield of.OLDEST, (guard.name, reviewers), max(waited)
 
 
 def _breakers(guard: Guard) -> Iterator[tuple[of.Measure, tuple[str, str], float]]:
