@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _NAMES = ("january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
           "november", "december")  # fmt: skip
-_MONTHS = {name[:3]: number for number, name in enumerate(_NAMES, 1)}
+MONTHS = tuple(name[:3] for name in _NAMES)
+_MONTHS = {name: number for number, name in enumerate(MONTHS, 1)}
 _MONTH = (
     r"(jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?"
     r"|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from guardrails.provenance.addresses import email_spans, hex_spans, host_spans, url_spans
-from guardrails.provenance.dates import date_spans
+from guardrails.provenance.dates import MONTHS, date_spans
 from guardrails.provenance.numbers import grouped_spans, iban_spans, number_spans, same_number
 
 TYPE_CHECKING = False
@@ -96,19 +96,21 @@ def is_address(form: Form) -> bool:
     return form.kind in ("email", "url", "iban")
 
 
-def anchors(form: Form) -> list[list[str]]:
-    """By which entries of the index a value is found; none: by its words."""
+def anchors(form: Form, *, alone: bool) -> list[list[str]]:
+    """By which entries of the index a value is found; none: by its words. `alone` says that the value has no other
+    form, by which it would be found as plain digits."""
     if form.kind in ("url", "host", "hex"):
         return []
-    return [[key] for key in _entries(form.kind, form.key)]
+    entries = [*_entries(form.kind, form.key)]
+    return [[entry] for entry in ([form.key, *entries] if form.kind == "grouped" and alone else entries)]
 
 
 def _entries(kind: str, key: str) -> tuple[str, ...]:
     """Days are entered without the time, phone numbers by what all their spellings share."""
     if kind == "date":
         return (key[:10],)
-    if kind == "grouped" and len(key) <= 16:
-        return (key, "+" + key[-7:])
+    if kind == "grouped":
+        return (f"={key}", f"+{key[-7:]}") if len(key) <= 16 else (f"={key}",)
     return (key,)
 
 
@@ -116,7 +118,7 @@ def posted(text: str) -> Iterator[str]:
     """What is indexed for the values in `text`, beside its words."""
     for kind in POSTED:
         for start, end, key in KINDS[kind](text):
-            if key != text[start:end] or not key.isalnum():
+            if key != text[start:end] or not key.isalnum() or (kind == "grouped" and key[0] == "0"):
                 yield from _entries(kind, key)
 
 
@@ -144,9 +146,17 @@ def _near(text: str, form: Form) -> list[tuple[int, int]]:
     for needle in needles:
         place = there.find(needle)
         while place >= 0:
-            found.append((max(0, place - before), min(len(text), place + after)))
-            place = there.find(needle, place + max(1, after - LONGEST))
+            if form.kind != "date" or _can_be(there[max(0, place - before) : place + 12], form.key):
+                found.append((max(0, place - before), min(len(text), place + after)))
+                place += max(0, after - LONGEST - 1)
+            place = there.find(needle, place + 1)
     return found
+
+
+def _can_be(text: str, key: str) -> bool:
+    """Whether a day may stand here, by its numbers or the name of its month."""
+    month, day = key[5:7], key[8:10]
+    return day.lstrip("0") in text and (month.lstrip("0") in text or MONTHS[int(month) - 1] in text)
 
 
 def _number_needles(key: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from guardrails.provenance.lookup import Lookup
 from guardrails.provenance.loose import SIGN, loose_spans
 from guardrails.provenance.parts import Part
 from guardrails.provenance.postings import Postings, entries_of
-from guardrails.provenance.words import LONGEST, composed, folded_words, is_telling
+from guardrails.provenance.words import LONGEST, composed, folded_words, is_telling, names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def indexed(text: str) -> set[str]:
     text = composed(text)
     words = {word[:LONGEST] for word in folded_words(text) if is_telling(word)}
     words.update(posted(text))
+    words.update(names_in(text))
     words.update(word[:LONGEST] for word in other_words(text) if is_telling(word))
     words.update(SIGN + key for _, _, key in loose_spans(text))
     return words

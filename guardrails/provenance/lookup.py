@@ -10,7 +10,7 @@ from guardrails.provenance.aligned import occurrences, one_blank
 from guardrails.provenance.forms import anchors, same
 from guardrails.provenance.related import related
 from guardrails.provenance.sources import Gathering
-from guardrails.provenance.words import LONGEST, composed, folded_words, is_telling
+from guardrails.provenance.words import LONGEST, composed, folded_words, is_telling, names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,23 +49,24 @@ class Lookup:
         text = one_blank(composed(text))
         found = Gathering(self.archive)
         for form in forms:
-            self._same_form(text, form, found)
+            self._same_form(text, form, found, alone=len(forms) == 1)
         if not found and (not forms or forms[0].kind in LITERAL):
             self._same_text(text, found)
         if not found and not weak:
             related(text, forms, self, found)
         return found.sources()
 
-    def _same_form(self, text: str, form: Form, found: Gathering) -> None:
+    def _same_form(self, text: str, form: Form, found: Gathering, *, alone: bool) -> None:
         around = len(text) * 2 + AROUND
-        for words in anchors(form) or [telling_words(text)]:
+        for words in anchors(form, alone=alone) or [telling_words(text)]:
             for window in self.windows(words, found, around):
                 window.text = composed(window.text)
                 for start, end in same(window.text, form):
                     found.take(window, start, end, exact=True)
 
     def _same_text(self, text: str, found: Gathering) -> None:
-        for window in self.windows(telling_words(text), found, len(text) * 4 + AROUND):
+        words = names_in(text)[:ANCHORS] or telling_words(text)
+        for window in self.windows(words, found, len(text) * 4 + AROUND):
             window.text = one_blank(composed(window.text))
             for start, end in occurrences(window.text, text):
                 found.take(window, start, end, exact=True)

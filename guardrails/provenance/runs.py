@@ -44,6 +44,21 @@ class Run:
         self.sources = sources
 
 
+class _Blocks:
+    """The blocks of a word, and the pairs of neighbours that they belong to, of which the first is even or odd. What
+    two blocks have together, one of the pairs has."""
+
+    __slots__ = ("blocks", "even", "odd")
+
+    def __init__(self, blocks: list[int]) -> None:
+        self.blocks = blocks
+        self.even = {block >> 1 for block in blocks}
+        self.odd = {block + 1 >> 1 for block in blocks}
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+
 class Runs:
     """The runs of one text. `plain` is the text with single blanks, in which words have other places."""
 
@@ -57,7 +72,7 @@ class Runs:
         self._spans = [found.span() for found in WORD.finditer(text)]
         self._places = [found.span() for found in WORD.finditer(self._plain)][:MOST_WORDS]
         self._keys = [self._plain[start:end].casefold()[:LONGEST] for start, end in self._places]
-        self._blocks: dict[str, dict[int, None] | None] = {}
+        self._blocks: dict[str, _Blocks | None] = {}
 
     def found(self) -> Iterator[Run]:
         """The runs, each as long as can be."""
@@ -98,28 +113,24 @@ class Runs:
         return window
 
     def _candidates(self, place: int) -> list[int]:
-        """Blocks with all words that a run from `place` begins with, but for the common ones."""
-        lists: list[dict[int, None]] = []
-        for key in self._keys[place : place + STRONG]:
-            if is_telling(key):
-                blocks = self._blocks_of(key)
-                if blocks is not None:
-                    lists.append(blocks)
-        lists.sort(key=len)
-        if not lists or not lists[0]:
+        """Blocks that, or whose neighbours, have all words that a run from `place` begins with, but for the common
+        ones."""
+        keys = self._keys[place : place + STRONG]
+        found = [blocks for key in keys if is_telling(key) and (blocks := self._blocks_of(key)) is not None]
+        if not found or not all(found):
             return []
-        found = list(lists[0])
-        for others in lists[1:]:
-            found = [
-                block for block in found if block in others or block + 1 in others or block - 1 in others
-            ]
-        return found
+        rarest = min(found, key=len)
+        even = rarest.even.intersection(*(blocks.even for blocks in found))
+        odd = rarest.odd.intersection(*(blocks.odd for blocks in found))
+        if not even and not odd:
+            return []
+        return [block for block in rarest.blocks if block >> 1 in even or block + 1 >> 1 in odd]
 
-    def _blocks_of(self, key: str) -> dict[int, None] | None:
+    def _blocks_of(self, key: str) -> _Blocks | None:
         """The blocks of a word; None for one that is in too many."""
         if key not in self._blocks:
             many = self._lookup.postings.count(key) > COMMON
-            self._blocks[key] = None if many else dict.fromkeys(self._lookup.postings.blocks(key, COMMON))
+            self._blocks[key] = None if many else _Blocks(self._lookup.postings.blocks(key, COMMON))
         return self._blocks[key]
 
     def _matches(self, window: Window, place: int, seed: str) -> Iterator[tuple[int, int]]:

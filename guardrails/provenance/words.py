@@ -13,6 +13,9 @@ import unicodedata
 WORD = re.compile(r"[^\W_]+")
 """A word of the index: letters and digits of any script."""
 
+_NAME = re.compile(r"[A-Z][^\W_]{0,40}")
+_NEXT = re.compile(r"[^\S\x00]+([A-Z][^\W_]{0,40})")
+
 LONGEST = 64
 """Characters of a word that the index tells apart; of longer ones, the first so many."""
 
@@ -56,6 +59,17 @@ def composed(text: str) -> str:
 def folded_words(text: str) -> list[str]:
     """The words of `text` regardless of case."""
     return WORD.findall(composed(text).casefold())
+
+
+def names_in(text: str) -> list[str]:
+    """Pairs of words with a capital, one behind the other. They are indexed, because the words of a name can both
+    be common where the name is not."""
+    found = []
+    for first in _NAME.finditer(text):
+        second = _NEXT.match(text, first.end())
+        if second:
+            found.append(f"{first.group()} {second.group(1)}".casefold())
+    return found
 
 
 def is_telling(word: str) -> bool:
