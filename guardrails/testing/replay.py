@@ -24,6 +24,7 @@ from guardrails.testing.replay_changes import (
     Told,
     changes_between,
     changes_from_recorded,
+    name_of,
 )
 from guardrails.testing.replay_deciding import Decider
 from guardrails.testing.replay_items import STOPPED, Item, Recorded, session_name
@@ -162,7 +163,7 @@ class Replay:
             return
         outcome, names, reason, _ = recorded
         told = self._teller.told(new)
-        before = Told(Outcome(outcome), frozenset([(name, None) for name in names]))
+        before = Told(Outcome(outcome), frozenset([(name_of(name), None) for name in names]))
         changes = changes_from_recorded(before, told, _tool(event))
         if was_halted and HALT in told.applied and (outcome == "halt" or HALT in names):
             changes = []  # a session that is halted is refused, in whichever words

@@ -1,7 +1,7 @@
-"""What a log says once and means later: the arguments of a call, and who a session works for.
+"""What a log says once and means later: what a call was, and who a session works for.
 
-The record of a result, or of a report, does not repeat them; it has None there. Takes events in order of time,
-gives them complete. What no record says is left out.
+The record of a result, or of a report, does not repeat them; it has None there, and names the decision on its
+call as its `reservation`. Takes events in order of time, gives them complete.
 """
 
 from __future__ import annotations
@@ -11,14 +11,19 @@ from typing import Any
 from guardrails.testing.replay_items import Recorded
 
 MOST_OPEN = 10_000
-"""Calls of one session whose arguments are kept until something becomes of them."""
+"""Calls of one session that are kept until something becomes of them."""
+
+UNKNOWN = "?"
+"""The tool of a call that the log does not hold; nothing is held for it."""
+
+ABOUT = ("tool", "args", "call_id")
 
 
 class Calls:
-    """Arguments of calls and people of sessions, as far as a log has said them."""
+    """Calls and people of sessions, as far as a log has said them."""
 
     def __init__(self) -> None:
-        self._args: dict[str, dict[str, Any]] = {}
+        self._calls: dict[str, dict[str, dict[str, Any]]] = {}
         self._people: dict[str, dict[str, Any]] = {}
 
     def completed(
@@ -26,28 +31,30 @@ class Calls:
     ) -> dict[str, Any]:
         """The event with what its session said before."""
         if session is not None and recorded is not None:
-            self._keep(session, event)
+            self._keep(session, event, recorded[3])
         if event.get("args", "") is not None and event.get("principal", "") is not None:
             return event
-        more = dict(self._people.get(session, {})) if session is not None else {}
-        if event.get("args", "") is None and session is not None:
-            more["args"] = self._taken(session, event)
+        known = self._people.get(session, {}) if session is not None else {}
         said = {name: value for name, value in event.items() if value is not None or name == "result"}
-        return {**{name: value for name, value in more.items() if value is not None}, **said}
+        if event["type"] in ("result", "outcome"):
+            call = self._taken(session, event.get("reservation", ""))
+            return {"tool": UNKNOWN, **known, **call, **said}
+        return {**known, **said}
 
-    def _keep(self, session: str, event: dict[str, Any]) -> None:
-        if event.get("principal") is not None:
-            self._people[session] = {"principal": event["principal"], "agent": event.get("agent")}
-        if event.get("type") == "call" and "call_id" in event:
-            calls = self._args.setdefault(session, {})
+    def _keep(self, session: str, event: dict[str, Any], name: str) -> None:
+        people = {who: event[who] for who in ("principal", "agent") if event.get(who) is not None}
+        if people:
+            self._people[session] = people
+        if event["type"] == "call" and name:
+            calls = self._calls.setdefault(session, {})
             if len(calls) >= MOST_OPEN:
                 del calls[next(iter(calls))]
-            calls[event["call_id"]] = event["args"]
+            calls[name] = {part: event[part] for part in ABOUT if event.get(part) is not None}
 
-    def _taken(self, session: str, event: dict[str, Any]) -> Any:
-        """The arguments of the call that this became of, which nobody asks for again."""
-        calls = self._args.get(session)
-        args = calls.pop(event.get("call_id", ""), None) if calls else None
-        if calls is not None and not calls:
-            del self._args[session]
-        return args
+    def _taken(self, session: str | None, name: str) -> dict[str, Any]:
+        """The call that this became of, which nobody asks for again."""
+        calls = self._calls.get(session) if session is not None else None
+        found = calls.pop(name, {}) if calls else {}
+        if calls is not None and not calls and session is not None:
+            del self._calls[session]
+        return found

@@ -7,6 +7,7 @@ that came out otherwise.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -192,7 +193,7 @@ class Names:
 
     def _named(self, applied: Applied) -> str:
         if applied.label or self.by_place:
-            return applied.name
+            return name_of(applied.name)
         text = self._text(applied)
         return f"{applied.policy}: `{text or applied.effect}`"
 
@@ -211,6 +212,12 @@ class Names:
             source = self.guard.source
             self._lines[file] = _text_of(file, source.texts if source else None).split("\n")
         return self._lines[file]
+
+
+def name_of(written: str) -> str:
+    """A statement's name as it was written down. Places are those of a file, wherever the file was then."""
+    file, _, place = written.partition(":")
+    return f"{os.path.basename(file)}:{place}" if place else written
 
 
 def _text_of(file: str, texts: Mapping[str, str] | None) -> str:

@@ -39,9 +39,7 @@ def records(value: Any) -> list[Found]:
     """The events of a record; none of a record of another kind. Raises `BadLine`."""
     if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
         raise BadLine("a record of an audit log is an object with a `kind`")
-    at = value.get("us")
-    if at is not None and at.__class__ is not int:
-        raise BadLine("`us` is a whole number of microseconds")
+    at = _time(value)
     kind, body = value["kind"], value.get("body")
     body = body if isinstance(body, dict) else {}
     if kind in ("intent", "outcome") and "outcome" in value:
@@ -51,6 +49,15 @@ def records(value: Any) -> list[Found]:
     if kind == "outcome":
         return [(at, told, None) for told in (*_became(value, body), *_usage(value, body))]
     return []
+
+
+def _time(value: dict[str, Any]) -> int | None:
+    """When it was decided: by the guard's own clock, else when the decision was begun."""
+    at = value.get("clock", value.get("us"))
+    took = 0 if "clock" in value else value.get("latency_us", 0)
+    if at.__class__ is not int or took.__class__ is not int:
+        raise BadLine("`us`, `clock` and `latency_us` are whole numbers of microseconds")
+    return int(at) - int(took)
 
 
 def _around(value: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
@@ -79,6 +86,7 @@ def _decided(at: int | None, value: dict[str, Any], body: dict[str, Any]) -> Fou
         _name_call(told, value, "id" if point == "call" else "ref")
     if point == "result":
         told["args"] = _object(body.get("args"))
+        told["reservation"] = str(value.get("ref", ""))
     return at, told, _recorded(value, has_body=field in body)
 
 
@@ -98,9 +106,7 @@ def _recorded(value: dict[str, Any], *, has_body: bool) -> Recorded:
     if outcome not in ("allow", "ask", "deny", "halt"):
         raise BadLine("a decision has an `outcome`: allow, ask, deny or halt")
     names = tuple(name for name in value.get("statements") or () if isinstance(name, str))
-    reservation = value.get("reservation")
-    reason = _reason(value, names, has_body=has_body)
-    return outcome, names, reason, reservation if isinstance(reservation, str) else ""
+    return outcome, names, _reason(value, names, has_body=has_body), str(value.get("id", ""))
 
 
 def _reason(value: dict[str, Any], names: tuple[str, ...], *, has_body: bool) -> str:
@@ -118,14 +124,12 @@ def _reason(value: dict[str, Any], names: tuple[str, ...], *, has_body: bool) ->
 
 
 def _became(value: dict[str, Any], body: dict[str, Any]) -> list[dict[str, Any]]:
-    status, tool = BECAME.get(str(value.get("status"))), value.get("tool")
-    if status is None or not isinstance(tool, str):
+    status = BECAME.get(str(value.get("status")))
+    if status is None:
         return []
-    told = {"type": "outcome", **_around(value, body), "tool": tool, "outcome": status}
+    told = {"type": "outcome", **_around(value, body), "tool": value.get("tool"), "outcome": status}
     told["args"] = _object(body.get("args"))
-    _name_call(told, value, "ref")
-    if isinstance(value.get("reservation"), str):
-        told["reservation"] = value["reservation"]
+    told["reservation"] = str(value.get("ref", ""))
     return [told]
 
 
