@@ -6,6 +6,7 @@ first and `chain` last, because the chain is over the bytes before it.
     v           version of this shape: 1
     seq         place in the log, from 0, without gaps
     at          when, RFC 3339 in UTC with microseconds; `us` is the same in microseconds since 1970
+    clock       what the guard's own clock said, in microseconds, where it is not that of the system
     kind        one of KINDS
     id          of the decision, 32 hexadecimal digits; `ref` is the id that an outcome belongs to
     trace, span trace and span id (32 and 16 hexadecimal digits), as OpenTelemetry writes them
@@ -49,7 +50,7 @@ KINDS = (
 """`log` is the first record of a log, `opened` the begin of a session, `intent` a decision before it is told."""
 
 FIELDS = (
-    "v", "seq", "at", "us", "kind", "id", "ref", "trace", "span", "session", "principal", "agent", "point",
+    "v", "seq", "at", "us", "clock", "kind", "id", "ref", "trace", "span", "session", "principal", "agent", "point",
     "tool", "call_id", "outcome", "status", "statements", "reasons", "shadow", "errors", "transforms",
     "obligations", "policy", "engine", "latency_us", "reservation", "approval", "facts", "body", "digest",
     "cleaned", "chain",

@@ -21,6 +21,7 @@ from guardrails.audit.tracing import trace_of
 from guardrails.errors import Unavailable
 from guardrails.model import Applied, Decision, Denial, Outcome, Place
 from guardrails.observing import Observer
+from guardrails.runtime.clock import SystemClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,9 +98,11 @@ class Recorder(Observer):
     def _fields(self, check: Check, id: str) -> dict[str, Any]:
         trace, span = trace_of(check.session, id)
         agent = check.agent.get("id") if isinstance(check.agent, dict) else None
+        clock = check.guard.clock
         return {
             "id": id, "trace": trace, "span": span, "session": check.session, "point": check.point,
             "tool": _name(check.tool), "call_id": check.call_id, "agent": _name(agent),
+            "clock": None if isinstance(clock, SystemClock) else clock.now(),
         }  # fmt: skip
 
     # --- what became of calls ------------------------------------------------------------------
