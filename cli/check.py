@@ -6,6 +6,7 @@ command, so it imports what the decision needs and nothing else.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from guardrails.errors import EventError, GuardError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from guardrails.guard import Guard
     from guardrails.model import Decision
     from guardrails.state import State
 
@@ -115,7 +117,8 @@ class Decider:
         self._policy = policy
         needed = policy.program.head["stateful"]
         self.state: State | None = state_of(request.get("store"), request.get("prices"), needed=needed)
-        self._guard = policy.guard(self.state)
+        self._audit = request.get("audit")
+        self._guard = self._watched(policy.guard(self.state))
 
     def decide(self, event: Any) -> Decision:
         """The decision on an event. Raises `EventError` for a malformed one.
@@ -126,9 +129,21 @@ class Decider:
         decision = self._guard.decide(event)
         if decision.outcome.value == "halt" and self.state is None and "session" in event and own_file():
             self.state = opened(own_store())
-            self._guard = self._policy.guard(self.state)
+            self._guard = self._watched(self._policy.guard(self.state))
             return self._guard.decide(event)
         return decision
+
+    def _watched(self, guard: Guard) -> Guard:
+        """The guard, with the audit log that somebody named. Stops where the policy wants one and nobody did."""
+        if self._audit is None and not os.environ.get("GUARD_AUDIT") and not guard.engine.program.head.get("audit"):
+            return guard
+        from guardrails.audit.errors import AuditError
+
+        try:
+            guard.write_to(self._audit)
+        except AuditError as error:
+            raise Stop(exits.IO, f"error: {error}") from error
+        return guard
 
 
 def _decided(decider: Decider, event: Any, stop: Callable[[str], Stop]) -> Decision:

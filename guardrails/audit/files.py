@@ -179,7 +179,7 @@ class FileHome:
         data = os.pread(self._segment, size - offset, offset) if size > offset else b""
         whole = data.rfind(b"\n") + 1
         growing = self.linker.growing(head)
-        for line in data[:whole].splitlines():
+        for line in data[:whole].split(b"\n")[:-1]:
             if not growing.absorb(line):
                 raise AuditError(
                     f"`{self.folder / name}` is damaged at record {growing.size}: "
