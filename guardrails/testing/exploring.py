@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from guardrails.errors import GuardError
@@ -19,6 +20,9 @@ from guardrails.testing.sampling import neighbours, value_at
 
 MOST = 1_500
 """Events that are tried for one tool at one point."""
+
+MOST_SIBLINGS = 24
+"""Values of one field that are held against each other."""
 
 CHANGES = ("redact", "only fields", "only rows", "drop fields", "reveal")
 
@@ -97,22 +101,34 @@ def _tried(make: Make, event: Event, path: Path, origin: Trial | None) -> Trial 
 def edges(trials: Iterable[Trial]) -> Iterator[tuple[str, Trial, Trial]]:
     """`(statement, where it applies, where it does not)` for pairs of events that differ in one thing, the
     closest first."""
-    pairs = [
-        (trial, trial.origin) for trial in trials if trial.origin and trial.is_clean and trial.origin.is_clean
-    ]
+    clean = [trial for trial in trials if trial.is_clean]
+    fired = {id(trial): trial.fired() for trial in clean}
     found = []
-    for trial, origin in pairs:
-        assert origin is not None
-        for key in trial.fired() ^ origin.fired():
-            fires, rests = (trial, origin) if key in trial.fired() else (origin, trial)
+    for trial, origin in _pairs(clean):
+        for key in fired[id(trial)] ^ fired[id(origin)]:
+            fires, rests = (trial, origin) if key in fired[id(trial)] else (origin, trial)
             found.append((_distance(trial, origin), key, fires, rests))
     for _, key, fires, rests in sorted(found, key=lambda each: (each[1], each[0])):
         yield key, fires, rests
 
 
+def _pairs(clean: list[Trial]) -> Iterator[tuple[Trial, Trial]]:
+    """Events that differ in one thing: one was made from the other, or both from a third by changing the same."""
+    siblings: dict[tuple[int, Path], list[Trial]] = {}
+    for trial in clean:
+        if trial.origin is not None:
+            if trial.origin.is_clean:
+                yield trial, trial.origin
+            siblings.setdefault((id(trial.origin), trial.path), []).append(trial)
+    for family in siblings.values():
+        yield from combinations(family[:MOST_SIBLINGS], 2)
+
+
 def _distance(trial: Trial, origin: Trial) -> tuple[int, float]:
     """Edges with fewer statements around them are easier to read, and closer numbers say more."""
     left, right = value_at(trial.event, trial.path), value_at(origin.event, trial.path)
+    if isinstance(left, list) and isinstance(right, list):
+        left, right = len(left), len(right)
     both = isinstance(left, int | float) and isinstance(right, int | float)
     apart = abs(left - right) if both else 1e6
     return len(trial.fired() | origin.fired()), apart

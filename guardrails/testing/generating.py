@@ -9,7 +9,7 @@ decides today, so each is marked for review: it is a record, and not yet a requi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as File
 from typing import Any
 
@@ -20,15 +20,22 @@ from guardrails.model import Decision
 from guardrails.testing.cases import SESSION, Suite
 from guardrails.testing.expecting import name_of
 from guardrails.testing.exploring import Event, Trial, cleanest, edges, explored
-from guardrails.testing.knowing import Fields, Path, forms_of, known_of, numbers_near, places_of
+from guardrails.testing.guessing import beginning_of
+from guardrails.testing.knowing import Fields, Path, forms_of, numbers_near, places_of
 from guardrails.testing.programs import loaded_of
 from guardrails.testing.running import Make, making, run_suite, source_of
 from guardrails.testing.sampling import changed, sample_event, value_at, without
-from guardrails.testing.writing import case_text
+from guardrails.testing.writing import case_text, flow
 
 NOTE = "review me: this is what the policy decides today"
+SOMEBODY = "somebody"
+"""The principal of a new file's cases."""
+
 MOST_REPEATS = 2_000
 """Events that are made to fill a limit."""
+
+MOST_FILLINGS = 10
+"""Kinds of events that a limit is filled with, until one of them is refused by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +71,20 @@ class _Search:
             _bare(step.value) for case in suite.cases for step in case.steps if step.action == "event"
         ]
         self.tested = {repr(event) for event in self.events}
-        self.names = {case.name for case in suite.cases}
-        self.made: list[Written] = []
+        self.taken = frozenset(case.name for case in suite.cases)
+        self.made: dict[str, Written] = {}
 
     def cases(self) -> list[Written]:
         for point, tool in places_of(self.checked):
             self.place(point, tool)
-        return self.made
+        return list(self.made.values())
 
     def place(self, point: str, tool: str | None) -> None:
-        known = known_of(self.checked, point, tool)
-        begin = [event for event in self.events if event["type"] == point and event.get("tool") == tool]
-        sampled = sample_event(self.checked, point, tool, known)
-        defaults = {name: who for name, who in self.suite.fixtures.defaults.items() if name != "session"}
-        trials = explored(self.make, known, [*begin, sampled | defaults])
         forms = forms_of(self.checked, point, tool)
+        known, plain = beginning_of(self.checked, point, tool, forms)
+        begin = [event for event in self.events if event["type"] == point and event.get("tool") == tool]
+        defaults = {name: who for name, who in self.suite.fixtures.defaults.items() if name != "session"}
+        trials = explored(self.make, known, [*begin, *(event | defaults for event in plain)])
         tested = [trial for trial in trials if repr(trial.event) in self.tested]
         self.statements(trials, tested, tool or point)
         self.thresholds(trials, forms, tool or point)
@@ -127,8 +133,8 @@ class _Search:
         """As much as a limit lets through, and the one event that it refuses."""
         for form in forms:
             if isinstance(form.meaning, Meter | Excess) and form.rule.statement.label:
-                for trial in cleanest(trials)[:5]:
-                    if trial.decision.allowed and self.filled(form, trial.event):
+                for trial in _fillings(form, trials):
+                    if self.filled(form, trial.event):
                         break
 
     def filled(self, form: Lowered, event: Event) -> bool:
@@ -173,9 +179,15 @@ class _Search:
             self.keep(Written(name, ((trial.event, 1, trial.decision),)))
 
     def keep(self, case: Written) -> None:
-        if case.name not in self.names:
-            self.names.add(case.name)
-            self.made.append(case)
+        """Under a name of its own. One that the file has already was found by an earlier search, which had other
+        events to begin with."""
+        if case.name in self.taken:
+            return
+        number, name = 1, case.name
+        while name in self.made or name in self.taken:
+            number += 1
+            name = f"{case.name} ({number})"
+        self.made[name] = replace(case, name=name)
 
 
 def _bare(event: Event) -> Event:
@@ -193,8 +205,24 @@ def _bounds(form: Lowered) -> Iterator[tuple[Path, Any, Any]]:
         return
     load = form.meaning.value
     for row in form.meaning.rows:
-        if isinstance(row.bound, core.Const) and load.root in ("args", "principal", "agent"):
-            yield (load.root, *load.path), row.bound.value, load.type
+        bound = row.bound.right if isinstance(row.bound, core.Compare) else None
+        if isinstance(bound, core.Const) and load.root in ("args", "principal", "agent"):
+            yield (load.root, *load.path), bound.value, load.type
+
+
+def _fillings(form: Lowered, trials: list[Trial]) -> list[Trial]:
+    """Events that a limit may count: of a sum, one of each amount, the largest first, because another limit may be
+    full before many small ones are enough."""
+    found = [trial for trial in cleanest(trials) if trial.decision.allowed]
+    amount = form.meaning.amount if isinstance(form.meaning, Meter) else None
+    if not isinstance(amount, core.Load):
+        return found[:MOST_FILLINGS]
+    by_amount: dict[Any, Trial] = {}
+    for trial in found:
+        value = value_at(trial.event, (amount.root, *amount.path))
+        if isinstance(value, int | float):
+            by_amount.setdefault(value, trial)
+    return [by_amount[value] for value in sorted(by_amount, reverse=True)][:MOST_FILLINGS]
 
 
 def _mistyped(value: Any) -> Any:
@@ -244,6 +272,7 @@ def written(suite: Suite) -> tuple[str, int]:
     part of that text, and those that do not pass (they would depend on chance) are left out."""
     from guardrails.testing.reading import suite_of
 
+    suite = suite if suite.cases else _with_somebody(suite)
     made = [case_text(case.as_data(suite), note=NOTE) for case in generated(suite)]
     if not made:
         return suite.text, 0
@@ -252,6 +281,21 @@ def written(suite: Suite) -> tuple[str, int]:
     results = run_suite(whole)[len(suite.cases) :]
     kept = [case for case, result in zip(made, results, strict=True) if result.status == "passed"]
     return text + "".join(kept), len(kept)
+
+
+def _with_somebody(suite: Suite) -> Suite:
+    """A new file names the principal that its cases are about once, and not in each of them."""
+    checked = loaded_of(source_of(suite)).checked
+    assert checked is not None, "`loaded_of` raises otherwise"
+    who = sample_event(checked, "input", None, Fields()).get("principal")
+    if who is None or suite.fixtures.principals:
+        return suite
+    head, _, cases = suite.text.partition("cases:")
+    text = (
+        f"{head}principals:\n  {SOMEBODY}: {flow(who)}\ndefaults: {{principal: {SOMEBODY}}}\n\ncases:{cases}"
+    )
+    fixtures = replace(suite.fixtures, principals={SOMEBODY: who}, defaults={"principal": who})
+    return replace(suite, text=text, fixtures=fixtures)
 
 
 def ends_in_cases(text: str) -> bool:

@@ -85,13 +85,19 @@ def forms_of(checked: Checked, point: str, tool: str | None) -> list[Lowered]:
 
 def cores_of(form: Lowered) -> Iterator[core.Core]:
     """All expressions of a statement, with everything below them."""
+    for whole in wholes_of(form):
+        yield from core.walk(whole)
+
+
+def wholes_of(form: Lowered) -> Iterator[core.Core]:
+    """The expressions of a statement."""
     yield from _inside(form.condition)
     yield from _inside(form.meaning)
 
 
 def _inside(value: object) -> Iterator[core.Core]:
     if isinstance(value, core.Core):
-        yield from core.walk(value)
+        yield value
     elif isinstance(value, tuple):
         for item in value:
             yield from _inside(item)

@@ -131,6 +131,98 @@ def test_a_file_that_cases_cannot_be_added_to_is_left_alone(
     assert ends_in_cases("policy: x\ncases:\n  # c\n  - a\n")
 
 
+# --- tools that nobody described ---------------------------------------------------------------
+
+STRANGE = """\
+policy strange
+type principal { id: string; tier: "gold" | "silver" }
+let is_internal(to: email) = to.domain in {"acme.com"}
+on call pay {
+  known: require args.customer.id == principal.id
+  size: threshold args.payment.amount { up to 100: allow; up to 500: ask finance; above: deny because "Too much." }
+  value: limit sum(args.payment.amount) to 250 per 1d
+}
+on call send {
+  inside: allow when all to in args.to: is_internal(to)
+  many: deny when count(args.to) > 3
+  urgent: flag urgent when args.subject matches /(?i)urgent/
+}
+on call order {
+  items: require all i in args.items: i.price <= 50
+  fine: allow
+  late: deny when now - time(args.placed_at) > 2d
+}
+on call query { reads: allow when sql.tables(args.sql) <= {"orders"} }
+on call read { work: allow when args.path within "/workspace" }
+on call "admin.*" { sure: allow when args.confirm }
+on result rows { own: only rows where row.tenant == principal.id }
+on result one { some: only fields id, name; mail: redact pii(EMAIL_ADDRESS) in result.note }
+on input { attack: deny when injection(text) >= 0.9 }
+"""
+
+
+@pytest.fixture
+def strange(tmp_path: Path) -> Path:
+    (tmp_path / "strange.guard").write_text(STRANGE, encoding="utf-8")
+    return tmp_path
+
+
+def steps_of(folder: Path) -> dict[str, Any]:
+    suite = empty_suite(str(folder / "strange.guard"))
+    return {case.name: case.as_data(suite) for case in generated(suite)}
+
+
+def test_statements_about_tools_that_nobody_described_apply_and_just_do_not(strange: Path) -> None:
+    cases = steps_of(strange)
+    labels = {name: set(case.get("expect", {}).get("applied", ())) for name, case in cases.items()}
+    for tool, label in (
+        ("pay", "known"), ("send", "inside"), ("send", "many"), ("send", "urgent"), ("order", "items"), ("order", "late"),
+        ("query", "reads"), ("read", "work"), ("admin.x", "sure"), ("input", "attack"),
+    ):  # fmt: skip
+        of_tool = [applied for name, applied in labels.items() if name.split(":")[0].split(" ")[0] == tool]
+        assert any(label in applied for applied in of_tool), label
+        assert any(label not in applied for applied in of_tool), label
+
+
+def test_their_fields_are_where_the_policy_reads_them(strange: Path) -> None:
+    cases = steps_of(strange)
+    assert {"order: items applies", "rows: own applies", "pay: value after 2"} <= cases.keys()
+    assert cases["order: items applies"]["args"]["items"] == [{"price": 50.01}]
+    assert cases["order: items just does not apply"]["args"]["items"] == [{"price": 50}]
+    assert cases["order: late applies"]["args"]["placed_at"] == "2025-12-30T11:59:59Z"
+    assert len(cases["send: many applies"]["args"]["to"]) == 4
+    sizes = {len(case["args"]["to"]) for name, case in cases.items() if name.startswith("send: ")}
+    assert {3, 4} <= sizes
+    paid = [case["args"].get("payment", {}) for case in cases.values() if case.get("call") == "pay"]
+    amounts = {payment.get("amount") for payment in paid}
+    assert {100, 100.01, 500, 500.01} <= amounts
+    assert cases["pay without args.customer.id"]["args"]["customer"] == {}
+
+
+def test_a_new_file_names_its_principal_once_and_is_the_same_every_time(
+    strange: Path, command: Callable[..., Any]
+) -> None:
+    policy, file = strange / "strange.guard", strange / "strange.test.yaml"
+    texts = []
+    for _ in range(2):
+        file.unlink(missing_ok=True)
+        assert command("test", str(policy), "--generate").code == 0
+        texts.append(file.read_text(encoding="utf-8"))
+    assert texts[0] == texts[1]
+    assert texts[0].count("somebody: {id: a, tier: gold}") == 1
+    assert command("test", str(file)).code == 0
+    assert ": 0 cases added\n" in command("test", str(file), "--generate").out
+
+
+def test_a_principal_that_nobody_described_is_read_as_it_is_used(tmp_path: Path) -> None:
+    policy = (
+        'policy p\non call go { gold: allow when principal.tier == "gold" and principal.limits.calls > 3 }\n'
+    )
+    (tmp_path / "strange.guard").write_text(policy, encoding="utf-8")
+    cases = steps_of(tmp_path)
+    assert cases["go: gold applies"]["principal"] == {"tier": "gold", "limits": {"calls": 3.01}}
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
