@@ -26,6 +26,7 @@ from reference.changes import (
     redactions_of,
 )
 from reference.expressions import Environment, resolve, truth, value
+from reference.origins import known_of
 from reference.past import read
 from reference.values import Time, Typed, conform, ordered
 
@@ -33,8 +34,8 @@ RANK = ("allow", "ask", "deny", "halt")
 SESSION = t.Record("session", (t.Field("id", t.STRING),), open=True)
 
 UNAVAILABLE = (
-    syntax.Limit, syntax.Budget, syntax.Breaker, syntax.BreakerItem, syntax.Detector, syntax.Flow, syntax.Reveal,
-    syntax.LabelOrder, syntax.Audit, syntax.Schema, syntax.Label,
+    syntax.Limit, syntax.Budget, syntax.Breaker, syntax.BreakerItem, syntax.Detector, syntax.Reveal,
+    syntax.Audit, syntax.Schema,
 )  # fmt: skip
 """Parts of the language that have no engine yet."""
 
@@ -63,6 +64,7 @@ class Rule:
     statement: syntax.Statement
     block: syntax.Block
     shadow: bool
+    in_task: bool = False
 
     @property
     def name(self) -> str:
@@ -80,14 +82,16 @@ class Hold:
 
     @property
     def outcome(self) -> str | None:
-        if isinstance(self.effect, syntax.Require):
+        if isinstance(self.effect, syntax.Require | syntax.Flow | syntax.OnlyCalls):
             return "deny"
         word = keyword_of(self.effect)
         return word if word in RANK else None
 
     @property
     def grants(self) -> bool:
-        return isinstance(self.effect, syntax.Allow | syntax.Ask) and not self.by_error
+        return (
+            isinstance(self.effect, syntax.Allow | syntax.Ask) and not self.by_error and not self.rule.in_task
+        )
 
     @property
     def restricts(self) -> bool:
@@ -100,7 +104,8 @@ class Hold:
 
 
 def keyword_of(effect: syntax.Effect) -> str:
-    return re.sub("(?<=[a-z])(?=[A-Z])", " ", type(effect).__name__).lower()
+    word = re.sub("(?<=[a-z])(?=[A-Z])", " ", type(effect).__name__).lower()
+    return "only call" if word == "only calls" else word
 
 
 @dataclass
@@ -130,6 +135,14 @@ def decide(
     require_available(files)
     env = environment(files, event, tools or {}, params or {}, functions or {}, now)
     env = replace(env, tools=tools or {}, past=None if past is None else read(past))
+
+    def around(earlier: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> Environment:
+        theirs = environment(files, earlier, tools or {}, params or {}, functions or {}, now)
+        theirs = replace(theirs, tools=tools or {}, past=read(before))
+        return replace(theirs, known=known_of(files, earlier, before, around)) if before else theirs
+
+    if past is not None:
+        env = replace(env, known=known_of(files, event, past, around))
     draft = Draft()
     for rule in rules(files, event):
         _judge(rule, inside(rule.block, env), draft)
@@ -161,8 +174,8 @@ def _is_unavailable(node: syntax.Node) -> bool:
         named = node.what is not None and not isinstance(node.what, syntax.Literal)
         return named or node.method in {"hash", "token"}
     if isinstance(node, syntax.Call):
-        return node.function in {"injection", "secrets", "pii", "origin"}
-    return isinstance(node, syntax.Comparison) and node.op in {"is", "has"}
+        return node.function in {"injection", "secrets", "pii"}
+    return False
 
 
 # --- what the names mean -----------------------------------------------------------------------
@@ -184,7 +197,23 @@ def environment(
             types[item.name] = replace(kind, name=item.name) if isinstance(kind, t.Record) else kind
     lets = {item.name: item for item in items if isinstance(item, syntax.Let)}
     env = Environment(roots(event, tools, types, now), lets, {}, types, functions)
-    return replace(env, params=dict(_params(items, params, env)))
+    return replace(env, params={**dict(_params(items, params, env)), **_given(items, event, types)})
+
+
+def _given(
+    items: list[syntax.Item], event: Mapping[str, Any], types: Mapping[str, t.Type]
+) -> dict[str, Typed]:
+    """What the session's task was opened with."""
+    return {
+        parameter.name: Typed(
+            event["session"].get("given", {}).get(parameter.name),
+            resolve(parameter.type, types),
+            parameter.name,
+        )
+        for item in items
+        if isinstance(item, syntax.Task) and item.name == _task_of(event)
+        for parameter in item.parameters
+    }
 
 
 def _params(
@@ -234,11 +263,39 @@ def rules(files: Sequence[syntax.File], event: Mapping[str, Any]) -> Iterator[Ru
     """The statements that speak of the event."""
     for file in files:
         in_shadow = bool(file.header and file.header.shadow)
-        for block in file.items:
-            if isinstance(block, syntax.Block) and speaks_of(block, event):
+        for block, in_task in (pair for item in file.items for pair in _blocks(item, event)):
+            if speaks_of(block, event):
                 for statement in block.body:
                     if isinstance(statement, syntax.Statement):
-                        yield Rule(statement, block, in_shadow or block.shadow or statement.shadow)
+                        yield Rule(statement, block, in_shadow or block.shadow or statement.shadow, in_task)
+
+
+def _blocks(item: syntax.Item, event: Mapping[str, Any]) -> Iterator[tuple[syntax.Block, bool]]:
+    """The blocks that an item means for the event: a flow and the parts of the session's task are some as well."""
+    if isinstance(item, syntax.Block):
+        yield item, False
+    elif isinstance(item, syntax.Flow):
+        args = syntax.Call(item.span, "origin", (syntax.Name(item.span, "args"),), (), item.span)
+        tests = [
+            syntax.Comparison(item.span, "has", args, syntax.Name(item.span, one)) for one in item.labels
+        ]
+        yield _alone(item, item.tools, syntax.Or(item.span, tuple(tests)), item.when), False
+    elif isinstance(item, syntax.Task) and _task_of(event) == item.name:
+        for part in item.parts:
+            if isinstance(part, syntax.Block):
+                yield part, True
+            elif event["type"] == "call" and not any(names(tool, event["tool"]) for tool in part.tools):
+                yield _alone(part, (syntax.ToolPattern(part.span, "*", True),), None, None), True
+
+
+def _task_of(event: Mapping[str, Any]) -> Any:
+    session = event.get("session")
+    return session.get("task") if isinstance(session, dict) else None
+
+
+def _alone(effect: Any, tools: Any, when: Any, unless: Any) -> syntax.Block:
+    statement = syntax.Statement(effect.span, None, False, effect, when, unless, None)
+    return syntax.Block(effect.span, "call", tools, False, None, None, (statement,), effect.span)
 
 
 def speaks_of(block: syntax.Block, event: Mapping[str, Any]) -> bool:

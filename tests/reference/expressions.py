@@ -50,7 +50,8 @@ PATHS = syntax.Name | syntax.Attribute | syntax.Index | syntax.Trace
 @dataclass(frozen=True)
 class Environment:
     """What names mean: the event's roots, named values, parameters, and bound variables; and the session's
-    past (`reference.past.Happened`), None where it is not known."""
+    past (`reference.past.Happened`) and what is `known` of where values came from (`reference.origins.Known`),
+    None where it is not known."""
 
     roots: Mapping[str, Any]
     lets: Mapping[str, syntax.Let]
@@ -59,6 +60,7 @@ class Environment:
     functions: Mapping[str, Callable[..., Any]]
     tools: Mapping[str, Tool] = field(default_factory=dict)
     past: Sequence[Any] | None = None
+    known: Any = None
     variables: Mapping[str, Any] = field(default_factory=dict)
 
     def bind(self, name: str, value: Any) -> Environment:
@@ -230,6 +232,11 @@ def _aggregate(node: syntax.Aggregate, env: Environment) -> Any:
 
 
 def _comparison(node: syntax.Comparison, env: Environment) -> bool:
+    is_origin = isinstance(node.left, syntax.Call) and node.left.function == "origin"
+    if is_origin or (isinstance(node.left, syntax.Name) and node.left.id == "context"):
+        from reference.origins import asked
+
+        return asked(node, env)
     nulls = [isinstance(side, syntax.Literal) and side.kind == "null" for side in (node.left, node.right)]
     if any(nulls):
         absent = _is_absent(node.left if nulls[1] else node.right, env)
