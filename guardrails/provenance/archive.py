@@ -150,6 +150,16 @@ class Archive:
             return self._alone[self._labels[first]]
         return frozenset(self.label_sets[number] for number in self._labels[first : last + 1])
 
+    def after_labels_of(self, block: int) -> int:
+        """The first block behind this one that may have other labels; if the block is a part of one leaf, the first
+        that has something else."""
+        leaf = self.only_leaf(block)
+        run = bisect_right(self._label_starts, self._firsts[block + 1])
+        end = len(self._ways) if run == len(self._label_starts) else self._label_starts[run]
+        if leaf >= 0:
+            end = min(end, leaf + 1)
+        return bisect_right(self._firsts, end) - 1
+
     def labels(self, leaf: int) -> frozenset[str]:
         return self.label_sets[self._labels[bisect_right(self._label_starts, leaf) - 1]]
 

@@ -47,6 +47,9 @@ _CODE = re.compile(
 )
 """Ids of letters and digits, and paths."""
 
+_OF_DIGITS = frozenset({"iban", "hex", "date", "number", "grouped"})
+_DIGIT = re.compile(r"\d")
+
 POSTED = ("email", "iban", "date", "grouped", "number")
 """Kinds whose keys are indexed, because their words alone would not lead to them."""
 
@@ -63,8 +66,11 @@ class Form:
 
 def read(text: str) -> tuple[Form, ...]:
     """The forms of a text that is one value as a whole; digits alone may be a quantity or a phone number."""
-    found = []
+    found: list[Form] = []
+    digits = _DIGIT.search(text) is not None
     for kind, spans in KINDS.items():
+        if kind in _OF_DIGITS and not digits:
+            continue
         for start, end, key in spans(text):
             if start == 0 and end == len(text):
                 found.append(Form(kind, key))

@@ -60,6 +60,7 @@ class Index:
         of all leaves. Add every event once, in order."""
         if not callable(labels_of):
             self._given |= labels_of
+        self._lookup.forget()
         waiting: list[int] = []
         for block, text in self._archive.take((event, point, tool), payload, labels_of):
             waiting += entries_of(indexed(text), block)

@@ -6,6 +6,8 @@ strict one has no answer. A piece is found through its rarest word, and read whe
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 from guardrails.provenance.aligned import occurrences, one_blank
 from guardrails.provenance.forms import anchors, same
 from guardrails.provenance.related import related
@@ -27,6 +29,9 @@ MANY = 1_024
 ANCHORS = 8
 """Words of a piece by which it is looked for."""
 
+REMEMBERED = 4_096
+"""Words whose counts are kept until something is added."""
+
 AROUND = 96
 """Bytes that are read on either side of a block, beside the length of what is looked for."""
 
@@ -37,11 +42,12 @@ LITERAL = frozenset({"url", "grouped", "date", "iban"})
 class Lookup:
     """Finds pieces in an archive."""
 
-    __slots__ = ("archive", "postings")
+    __slots__ = ("_counts", "archive", "postings")
 
     def __init__(self, archive: Archive, postings: Postings) -> None:
         self.archive = archive
         self.postings = postings
+        self._counts: dict[str, int] = {}
 
     def sources(self, text: str, forms: tuple[Form, ...], *, weak: bool) -> tuple[Source, ...]:
         """Where a short value appeared. `text` has neither quotes nor blanks around it. For what is `weak` nothing
@@ -74,13 +80,37 @@ class Lookup:
     def windows(self, words: Iterable[str], found: Gathering, around: int) -> Iterator[Window]:
         """What stands around the blocks with one of the words and the others near, as long as sources with their
         labels are wanted."""
-        words = sorted(words, key=self.postings.count)
-        if not words:
-            return
-        rarest, others = words[0], words[1:]
-        for block in self.postings.blocks(rarest, MANY):
-            if all(self.postings.is_near(word, block) for word in others) and found.wants(block):
+        counts = []
+        for word in words:
+            count = self.count(word)
+            if not count:
+                return
+            counts.append((count, word))
+        counts.sort()
+        others = [word for _, word in counts[1:]]
+        blocks = self.postings.blocks(counts[0][1], MANY) if counts else []
+        place = 0
+        while place < len(blocks):
+            block = blocks[place]
+            place += 1
+            if not found.wants(block):
+                place = bisect_left(blocks, self.archive.after_labels_of(block), place)
+            elif all(self.postings.is_near(word, block) for word in others):
+                found.read(block)
                 yield self.archive.window(block, around)
+
+    def count(self, word: str) -> int:
+        """In how many blocks a word is."""
+        count = self._counts.get(word)
+        if count is None:
+            if len(self._counts) >= REMEMBERED:
+                self._counts.clear()
+            count = self._counts[word] = self.postings.count(word)
+        return count
+
+    def forget(self) -> None:
+        """Something was added."""
+        self._counts.clear()
 
 
 def telling_words(text: str) -> list[str]:

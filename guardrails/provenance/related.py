@@ -35,6 +35,7 @@ NEAR = 48
 LAST = 32_768
 """Bytes of the newest text that are searched for a value inside a longer word."""
 
+_LETTER = re.compile(r"[^\W\d_]")
 _LEAF = re.compile(r"[^\x00]+")
 _SPLIT = range(6, 25)
 _AT = re.compile(r"\s*[\[({<]?\s*\bat\b\s*[\])}>]?\s*", re.I)
@@ -94,6 +95,9 @@ def _ways(text: str, forms: tuple[Form, ...], lookup: Lookup) -> Iterator[tuple[
     plain = skeleton(text)
     yield _told(plain)
     yield [joined(plain)[:LONGEST]], joined(plain)
+    if not _LETTER.search(plain):
+        yield from map(_told, (plain[::-1], *map(str.lower, encoded(text))))
+        return
     yield _told(skeleton(camel_parts(text)))
     for form in forms:
         if form.kind == "iban":
@@ -127,7 +131,7 @@ def _addresses(plain: str) -> Iterator[tuple[list[str], str]]:
 def _split(word: str, lookup: Lookup) -> Iterator[tuple[list[str], str]]:
     """A word as two."""
     for at in range(3, len(word) - 2):
-        if lookup.postings.count(word[:at]) and lookup.postings.count(word[at:]):
+        if lookup.count(word[:at]) and lookup.count(word[at:]):
             yield [word[:at], word[at:]], word
 
 

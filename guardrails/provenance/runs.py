@@ -86,26 +86,27 @@ class Runs:
 
     def _longest(self, place: int) -> tuple[int, Gathering]:
         best, gathering = 0, Gathering(self._lookup.archive)
-        start, seed_end = self._places[place][0], self._places[place + STRONG - 1][1]
-        if seed_end - start > SIDE * 4:
+        start, end = self._places[place][0], self._places[place + STRONG - 1][1]
+        blocks = self._candidates(place) if end - start <= SIDE * 4 else []
+        if not blocks or bits(self._plain[start:end]) < ENOUGH:
             return best, gathering
-        seed, is_little = self._folded[start:seed_end], None
-        for block in self._candidates(place):
-            if is_little is None:
-                is_little = bits(self._plain[start:seed_end]) < ENOUGH
-            if (
-                is_little
-                or not gathering.wants(block)
-                or seed not in lowered(self._window(block, len(seed)).text)
-            ):
-                continue
-            window = self._window(block, 4 * (len(self._plain) - start))
+        seed = self._folded[start:end]
+        for window in self._windows(blocks, seed, gathering):
             for at, length in self._matches(window, place, seed):
                 if length > best:
                     best, gathering = length, Gathering(self._lookup.archive)
                 if length == best:
                     self._take(gathering, window, at, place, length)
         return best, gathering
+
+    def _windows(self, blocks: list[int], seed: str, reading: Gathering) -> Iterator[Window]:
+        """The windows that have the first words of a run, with room for all of it."""
+        for block in blocks:
+            if not reading.wants(block):
+                continue
+            reading.read(block)
+            if seed in lowered(self._window(block, len(seed)).text):
+                yield self._window(block, 4 * len(self._plain))
 
     def _window(self, block: int, around: int) -> Window:
         window = self._lookup.archive.window(block, around + SIDE)
@@ -129,7 +130,7 @@ class Runs:
     def _blocks_of(self, key: str) -> _Blocks | None:
         """The blocks of a word; None for one that is in too many."""
         if key not in self._blocks:
-            many = self._lookup.postings.count(key) > COMMON
+            many = self._lookup.count(key) > COMMON
             self._blocks[key] = None if many else _Blocks(self._lookup.postings.blocks(key, COMMON))
         return self._blocks[key]
 

@@ -38,18 +38,20 @@ class Gathering:
         self._reads: dict[frozenset[frozenset[str]], int] = {}
 
     def wants(self, block: int) -> bool:
-        """Whether a block may be read: it may have labels that too few sources have, and not too many blocks with
-        the same labels were read. Counts it as read."""
+        """Whether a block should be read: it may have labels that too few sources have, and not too many blocks with
+        the same labels were read."""
         if self._archive.only_leaf(block) in self._found:
             return False
         group = self._archive.labels_of_block(block)
         reads = self._reads.get(group, 0)
         if reads >= READ or (not reads and len(self._reads) >= GROUPS):
             return False
-        if not any(self._left.get(labels, EACH) for labels in group):
-            return False
-        self._reads[group] = reads + 1
-        return True
+        return any(self._left.get(labels, EACH) for labels in group)
+
+    def read(self, block: int) -> None:
+        """Note that a block is read."""
+        group = self._archive.labels_of_block(block)
+        self._reads[group] = self._reads.get(group, 0) + 1
 
     def take(self, window: Window, start: int, end: int, *, exact: bool) -> None:
         leaf = window.first + window.text.count("\x00", 0, start)

@@ -22,7 +22,10 @@ LONGEST = 64
 ENOUGH = 19.5
 """Bits below which a piece is weak: six digits are just enough."""
 
-_BITS = {"digit": 3.32, "lower": 4.1, "upper": 4.1, "other": 5.0, "mark": 1.0}
+LETTER, DIGIT = 4.1, 3.32
+"""Bits of one letter and of one digit; of anything else, 1."""
+
+_REPEAT = re.compile(r"(.)(?=\1)", re.S)
 
 _STOP_ROWS = """
 a an and are as at be been but by can could did do does for from had has have he her him his how i if in
@@ -79,21 +82,9 @@ def is_telling(word: str) -> bool:
 
 def bits(text: str) -> float:
     """How much `text` tells, in bits, under a model of single characters; a repeated character tells little."""
-    found, last = 0.0, ""
-    for character in text:
-        found += 0.5 if character == last else _BITS[_class(character)]
-        last = character
-    return found
-
-
-def _class(character: str) -> str:
-    if character.isdigit():
-        return "digit"
-    if not character.isalpha():
-        return "mark"
-    if not character.isascii():
-        return "other"
-    return "lower" if character.islower() else "upper"
+    letters, digits = sum(map(str.isalpha, text)), sum(map(str.isdigit, text))
+    repeats = 0 if len(text) < 2 else len(_REPEAT.findall(text))
+    return LETTER * letters + DIGIT * digits + (len(text) - letters - digits) - 3 * repeats
 
 
 def is_weak(text: str) -> bool:
