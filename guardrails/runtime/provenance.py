@@ -88,6 +88,7 @@ class Provenance:
         self._found.clear()
         if header.by == "agent":
             self._labels |= {label for labels, _, _ in header.labels for label in labels}
+            self._labels |= set(header.inherited)
             return
         payload = read_payloads(text, header, end)[-1]
         default = DEFAULTS[header.point]
@@ -204,11 +205,15 @@ def _shown(text: str) -> str:
 
 
 def _record(value: Any) -> Any:
-    """What of a bound record is data; a field that is missing or mistyped is none."""
+    """What of a bound record is data, sets and canonical values too; a field that is missing or mistyped is none."""
     if value.__class__ is dict:
         return {name: _record(inner) for name, inner in value.items()}
     if value.__class__ is list:
         return [_record(inner) for inner in value]
+    if value.__class__ is frozenset:
+        return sorted(map(_record, value), key=str)
+    if hasattr(value.__class__, "text"):
+        return _plain(value)
     return value if value.__class__ in (str, int, float, bool) else None
 
 
