@@ -14,10 +14,12 @@ from .problems import Stop, usage
 
 
 @click.command("erase")
-@click.option("--subject", required=True, metavar="ID", help="The id of the principal; `session:ID` without one.")
+@click.option(
+    "--subject", required=True, metavar="ID", help="The id of the principal; `session:ID` without one."
+)
 @audit_option
 @click.option("--yes", is_flag=True, help="Do not ask: there is no way back.")
-def command(subject: str, audit: str | None, yes: bool) -> int:  # noqa: FBT001 - click passes options by name
+def command(subject: str, audit: str | None, *, yes: bool) -> int:
     """Destroy the key of a person's records.
 
     Everything that was sealed for them can no longer be opened by anyone, here and in every copy of the log, and
@@ -28,7 +30,9 @@ def command(subject: str, audit: str | None, yes: bool) -> int:  # noqa: FBT001 
     from guardrails.audit.log import home_at
 
     url = url_of(named_log(audit))
-    if not yes and not (sys.stdin.isatty() and click.confirm(f"destroy the key of `{subject}` for good?", err=True)):
+    if not yes and not (
+        sys.stdin.isatty() and click.confirm(f"destroy the key of `{subject}` for good?", err=True)
+    ):
         raise usage("nothing was erased, because nobody confirmed it", "give `--yes`")
     try:
         home = home_at(url)

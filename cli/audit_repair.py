@@ -14,7 +14,7 @@ from .problems import Stop, usage
 @click.command("repair")
 @audit_option
 @click.option("--cut", is_flag=True, help="Also move whole damaged records at the end of the log aside.")
-def command(audit: str | None, cut: bool) -> int:  # noqa: FBT001 - click passes options by name
+def command(audit: str | None, *, cut: bool) -> int:
     """Cut off what a crash left half written.
 
     A last line that was never finished is taken away; the next writer would do the same. With `--cut` everything

@@ -20,13 +20,21 @@ from .problems import Stop, usage
 
 @click.command("verify")
 @audit_option
-@click.option("--anchor", "anchors", multiple=True, metavar="PLACE", help="A file or URL with anchors of the log.")
 @click.option(
-    "--public-key", metavar="HEX|FILE", help="Check with this key alone: signatures and places, not the chain."
+    "--anchor", "anchors", multiple=True, metavar="PLACE", help="A file or URL with anchors of the log."
 )
-@click.option("--proof", metavar="FILE", help="Check one proof of `guard audit prove` instead; needs --public-key.")
+@click.option(
+    "--public-key",
+    metavar="HEX|FILE",
+    help="Check with this key alone: signatures and places, not the chain.",
+)
+@click.option(
+    "--proof", metavar="FILE", help="Check one proof of `guard audit prove` instead; needs --public-key."
+)
 @format_option("text", "json")
-def command(audit: str | None, anchors: tuple[str, ...], public_key: str | None, proof: str | None, form: str) -> int:
+def command(
+    audit: str | None, anchors: tuple[str, ...], public_key: str | None, proof: str | None, form: str
+) -> int:
     """Check that nothing in a log was changed, removed or added.
 
     The verifier first proves on a small log of its own that it finds damage. Exit code 1: the log is damaged; the
@@ -83,14 +91,18 @@ def _check_proof(path: str, public: str | None) -> int:
     from .problems import malformed
 
     if public is None:
-        raise usage("`--proof` needs `--public-key`", "the file `public.key` of the log, from a source that you trust")
+        raise usage(
+            "`--proof` needs `--public-key`", "the file `public.key` of the log, from a source that you trust"
+        )
     proof: Any = json_of(text_of_file(path, malformed), path, malformed)
     try:
         checkpoint = check_proof(proof, _public(public))
     except AuditError as error:
         click.echo(f"not proven: {error}")
         return exits.FINDINGS
-    click.echo(f"proven: record {proof['index']} is one of {checkpoint['size']} records of log {checkpoint['log']}")
+    click.echo(
+        f"proven: record {proof['index']} is one of {checkpoint['size']} records of log {checkpoint['log']}"
+    )
     return exits.ALLOW
 
 
@@ -101,15 +113,23 @@ def told(report: Report) -> str:
     damage = report.damage
     lines = []
     if damage is None:
-        lines.append(f"sound: {report.records:,} records, {report.checkpoints:,} checkpoints, in {report.parts} parts")
+        lines.append(
+            f"sound: {report.records:,} records, {report.checkpoints:,} checkpoints, in {report.parts} parts"
+        )
     else:
         lines.append(f"damaged ({damage.kind}): {damage.message}")
         if damage.part:
             lines.append(f"  in     {damage.part}")
-        lines += [f"  {side:<6} {text}" for side, text in (("before", damage.before), ("after", damage.after)) if text]
+        lines += [
+            f"  {side:<6} {text}"
+            for side, text in (("before", damage.before), ("after", damage.after))
+            if text
+        ]
         lines.append(f"  sound  {report.records:,} records before it")
     for note in report.repaired:
-        lines.append(f"repaired: record {note['seq']} says that a crash left {note.get('bytes')} bytes half written")
+        lines.append(
+            f"repaired: record {note['seq']} says that a crash left {note.get('bytes')} bytes half written"
+        )
     if report.erased:
         lines.append(f"erased: {report.erased} people")
     if report.anchored is not None:

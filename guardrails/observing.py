@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from guardrails.guard import Guard
     from guardrails.model import Decision
-    from guardrails.streaming import OutputStream
     from guardrails.runtime.usage import Usage
+    from guardrails.streaming import OutputStream
 
 
 class Check:

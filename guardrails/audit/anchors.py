@@ -109,4 +109,6 @@ def _read(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read()
     except OSError as error:
-        raise AuditError(f"the anchor `{path}` cannot be read: {(error.strerror or str(error)).lower()}") from error
+        raise AuditError(
+            f"the anchor `{path}` cannot be read: {(error.strerror or str(error)).lower()}"
+        ) from error

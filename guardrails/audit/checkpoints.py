@@ -68,5 +68,7 @@ def public_key(text: str) -> bytes:
     except ValueError:
         found = b""
     if len(found) != 32:
-        raise AuditError("a public key is 64 hexadecimal digits, as the file `public.key` of a log holds them")
+        raise AuditError(
+            "a public key is 64 hexadecimal digits, as the file `public.key` of a log holds them"
+        )
     return found

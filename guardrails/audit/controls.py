@@ -49,7 +49,11 @@ class Control:
             yield Part("control", iter(lines))
 
         verifier = Verifier(
-            parts, key=keys.chain, fingerprint=keys.fingerprint, public=self.keys.public(), anchors=[self.anchor]
+            parts,
+            key=keys.chain,
+            fingerprint=keys.fingerprint,
+            public=self.keys.public(),
+            anchors=[self.anchor],
         )
         damage = verifier.run().damage
         return damage.kind if damage else ""

@@ -14,7 +14,7 @@ Takes the line that failed, the chain before it, and the lines of the log once m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from guardrails.audit.chain import FIRST, chain_of, is_linked, linked, seq_of, TAIL  # isort: skip
@@ -35,7 +35,9 @@ class Damage:
 
     __slots__ = ("after", "before", "kind", "message", "part", "seq")
 
-    def __init__(self, kind: str, seq: int, message: str, *, part: str = "", before: str = "", after: str = "") -> None:
+    def __init__(
+        self, kind: str, seq: int, message: str, *, part: str = "", before: str = "", after: str = ""
+    ) -> None:
         self.kind = kind
         self.seq = seq
         self.message = message
@@ -83,13 +85,10 @@ def named(key: bytes, fingerprint: str, place: Place, lines: Lines) -> Damage:
     )  # fmt: skip
 
 
-def _told(
-    key: bytes, fingerprint: str, place: Place, behind: list[bytes], lines: Lines
-) -> tuple[str, str]:
+def _told(key: bytes, fingerprint: str, place: Place, behind: list[bytes], lines: Lines) -> tuple[str, str]:
     seq, claimed = place.seq, seq_of(place.line)
-    if place.is_cut and not is_linked(key, place.before, place.line[:-1]):
-        if place.line.startswith(b"{") and not chain_of(place.line):
-            return "truncation", f"record {seq} is cut off after {len(place.line)} bytes"
+    if place.is_cut and _is_cut_off(key, place):
+        return "truncation", f"record {seq} is cut off after {len(place.line)} bytes"
     if _has_other_key(key, fingerprint, place, behind):
         return "wrong key", f"record {seq} and those behind it were not written with this key"
     if claimed == seq or claimed < 0:
@@ -97,6 +96,14 @@ def _told(
     if claimed > seq:
         return _later(key, place, claimed, lines)
     return _earlier(key, place, claimed, behind, lines)
+
+
+def _is_cut_off(key: bytes, place: Place) -> bool:
+    """Whether a line without its line feed is the begin of a record, and not one with a changed line feed."""
+    line = place.line
+    if is_linked(key, place.before, line[:-1]) or not line.startswith(b"{"):
+        return False
+    return not chain_of(line) or is_linked(key, place.before, line)
 
 
 def _where(key: bytes, place: Place) -> str:
@@ -109,7 +116,7 @@ def _has_other_key(key: bytes, fingerprint: str, place: Place, behind: list[byte
     """Whether nothing here fits this key: the records behind do not follow each other, although they look as
     if they did."""
     chain = [place.line, *behind]
-    pairs = list(zip(chain, chain[1:], strict=False))
+    pairs = list(pairwise(chain))
     if pairs:
         sound = [seq_of(second) == seq_of(first) + 1 for first, second in pairs]
         fits = [is_linked(key, chain_of(first), second) for first, second in pairs]
@@ -135,9 +142,7 @@ def _later(key: bytes, place: Place, claimed: int, lines: Lines) -> tuple[str, s
     return "gap", f"{missing} missing: record {claimed} follows"
 
 
-def _earlier(
-    key: bytes, place: Place, claimed: int, behind: list[bytes], lines: Lines
-) -> tuple[str, str]:
+def _earlier(key: bytes, place: Place, claimed: int, behind: list[bytes], lines: Lines) -> tuple[str, str]:
     """A record that was there before stands here again, or another one with its number."""
     before, first = FIRST, b""
     for at, line in enumerate(lines()):
@@ -148,7 +153,10 @@ def _earlier(
     if first == place.line:
         return "duplicate", f"record {claimed} stands here a second time"
     if is_linked(key, before, place.line):
-        return "fork", f"two different records {claimed} follow record {claimed - 1}: the log has two histories"
+        return (
+            "fork",
+            f"two different records {claimed} follow record {claimed - 1}: the log has two histories",
+        )
     if _links_on(key, place.line, behind) and behind and seq_of(behind[0]) == claimed + 1:
         return "fork", f"records from {claimed} on stand here again, and they are others"
     return "edit", f"record {place.seq} was changed: it says that it is record {claimed}"

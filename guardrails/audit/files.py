@@ -127,7 +127,9 @@ class FileHome:
             flock(self._lock_file, LOCK_UN)
 
     def _unavailable(self, what: str, error: OSError) -> AuditUnavailable:
-        return AuditUnavailable(f"the audit log `{self.folder}` {what}: {(error.strerror or str(error)).lower()}")
+        return AuditUnavailable(
+            f"the audit log `{self.folder}` {what}: {(error.strerror or str(error)).lower()}"
+        )
 
     # --- what others wrote ---------------------------------------------------------------------
 
@@ -193,7 +195,12 @@ class FileHome:
     def _take_away(self, name: str, torn: bytes, growing: Growing) -> None:
         """A line that was never finished was never acknowledged; that it was there is recorded."""
         os.ftruncate(self._segment, self._bytes)
-        facts = {"segment": name, "bytes": len(torn), "sha256": sha256(torn).hexdigest(), "after": growing.size}
+        facts = {
+            "segment": name,
+            "bytes": len(torn),
+            "sha256": sha256(torn).hexdigest(),
+            "after": growing.size,
+        }
         self._owed.append(own_record("repaired", facts))
 
     # --- writing -------------------------------------------------------------------------------
@@ -278,5 +285,3 @@ def _renew_after_fork(home: FileHome) -> None:
             survivor.renew()
 
     os.register_at_fork(after_in_child=renew)
-
-

@@ -166,7 +166,9 @@ class Journal:
 
     def _ring(self) -> None:
         if self._thread is None or not self._thread.is_alive():
-            self._thread = Thread(target=_run, args=(weakref.ref(self), self._bell), name="guard-audit", daemon=True)
+            self._thread = Thread(
+                target=_run, args=(weakref.ref(self), self._bell), name="guard-audit", daemon=True
+            )
             self._thread.start()
         self._bell.set()
 
@@ -277,7 +279,10 @@ class Journal:
         """What the log missed, as its first record after that."""
         if self._error is None and not self._refused:
             return []
-        facts: dict[str, Any] = {"missed": "the log could not be written", "why": str(self._error or "it was full")}
+        facts: dict[str, Any] = {
+            "missed": "the log could not be written",
+            "why": str(self._error or "it was full"),
+        }
         facts["refused"] = self._refused
         if self._spilled and self.spill is not None:
             head = self.spill.head()

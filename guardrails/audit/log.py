@@ -14,7 +14,7 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from guardrails.audit.errors import AuditError, AuditUnavailable, needs_extra
+from guardrails.audit.errors import AuditError, needs_extra
 from guardrails.audit.journal import Journal
 from guardrails.audit.scribe import Draft, Scribe
 
@@ -148,11 +148,7 @@ class AuditLog:
         if not durable:
             self.journal.put(draft, draft.size)
             return
-        try:
-            body = self.scribe.strictly(draft)
-        except (AuditError, OSError) as error:
-            raise AuditUnavailable(f"a record cannot be made: {error}") from error
-        self.journal.write(body)
+        self.journal.write(self.scribe.strictly(draft))
 
     def keep(self, draft: Draft) -> None:
         """Write a record of what has happened already, so that nothing can be refused: as soon as the log can be
@@ -196,7 +192,9 @@ class AuditLog:
 
         us = time_ns() // 1000
         said = loads(as_json(dict(facts)))
-        return body_of({**fields, "kind": kind, "at": rfc3339(us), "us": us, "engine": VERSION, "facts": said})
+        return body_of(
+            {**fields, "kind": kind, "at": rfc3339(us), "us": us, "engine": VERSION, "facts": said}
+        )
 
     def _prepared(self, draft: Any) -> bytes:
         return self.scribe.body(draft)

@@ -75,16 +75,15 @@ class PostgresHome:
             ).fetchone()
             head = self._checked(connection, row)
             growing = self.linker.grown(head, bodies, begins=False)
-            with connection.cursor() as cursor, cursor.copy(
-                "COPY guard_audit_records (log, seq, line) FROM STDIN"
-            ) as copy:
+            with (
+                connection.cursor() as cursor,
+                cursor.copy("COPY guard_audit_records (log, seq, line) FROM STDIN") as copy,
+            ):
                 for at, line in enumerate(growing.lines):
                     copy.write_row((self._name, head.size + at, line[:-1].decode()))
             after = growing.head()
             note = note_of(self.linker.log, after, "records", 0, self._keys.head)
-            connection.execute(
-                "UPDATE guard_audit_heads SET note = %s WHERE log = %s", (note, self._name)
-            )
+            connection.execute("UPDATE guard_audit_heads SET note = %s WHERE log = %s", (note, self._name))
         return after
 
     def head(self) -> Head:
@@ -120,12 +119,15 @@ class PostgresHome:
     # --- inside --------------------------------------------------------------------------------
 
     def _row(self, connection: Any) -> Any:
-        return connection.execute("SELECT note FROM guard_audit_heads WHERE log = %s", (self._name,)).fetchone()
+        return connection.execute(
+            "SELECT note FROM guard_audit_heads WHERE log = %s", (self._name,)
+        ).fetchone()
 
     def _checked(self, connection: Any, row: Any) -> Head:
         """The end of the log; the last record has to be the one that the note is about."""
         last = connection.execute(
-            "SELECT seq, line FROM guard_audit_records WHERE log = %s ORDER BY seq DESC LIMIT 1", (self._name,)
+            "SELECT seq, line FROM guard_audit_records WHERE log = %s ORDER BY seq DESC LIMIT 1",
+            (self._name,),
         ).fetchone()
         if row is not None and row[0] is None and last is None:
             return Head()
@@ -149,14 +151,16 @@ class PostgresHome:
         )
 
     def _lines(self) -> Iterator[bytes]:
-        with self._translating(), _connected(self._url) as connection, connection.transaction():
-            with connection.cursor(name="guard_audit") as cursor:
-                cursor.itersize = BATCH
-                cursor.execute(
-                    "SELECT line FROM guard_audit_records WHERE log = %s ORDER BY seq", (self._name,)
-                )
-                for (line,) in cursor:
-                    yield line.encode() + b"\n"
+        with (
+            self._translating(),
+            _connected(self._url) as connection,
+            connection.transaction(),
+            connection.cursor(name="guard_audit") as cursor,
+        ):
+            cursor.itersize = BATCH
+            cursor.execute("SELECT line FROM guard_audit_records WHERE log = %s ORDER BY seq", (self._name,))
+            for (line,) in cursor:
+                yield line.encode() + b"\n"
 
     @contextmanager
     def _using(self) -> Iterator[Any]:
@@ -181,7 +185,9 @@ class PostgresHome:
             yield
         except psycopg.Error as error:
             reason = str(error).strip().partition("\n")[0]
-            raise AuditUnavailable(f"the audit log `{self._name}` in PostgreSQL cannot be used: {reason}") from error
+            raise AuditUnavailable(
+                f"the audit log `{self._name}` in PostgreSQL cannot be used: {reason}"
+            ) from error
 
 
 class TableOfKeys:
@@ -218,7 +224,9 @@ class TableOfKeys:
         return self.get("erased")
 
     def _asked(self, statement: str, name: str, value: bytes | None = None, *, reverse: bool = False) -> Any:
-        given: tuple[Any, ...] = (self._home._name, name) if value is None else (self._home._name, name, value)
+        given: tuple[Any, ...] = (
+            (self._home._name, name) if value is None else (self._home._name, name, value)
+        )
         with self._home._mutex, self._home._using() as connection:
             return connection.execute(statement, given[::-1] if reverse else given).fetchone()
 

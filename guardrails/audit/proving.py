@@ -23,7 +23,9 @@ def prove(home: Home, record: str) -> dict[str, Any]:
     checkpoint = home.linker.signed(home.head())
     leaves, index, line = _read(home, record, checkpoint["size"])
     if index < 0:
-        raise AuditError(f"there is no record `{record}` in the log: name its place, or the id of its decision")
+        raise AuditError(
+            f"there is no record `{record}` in the log: name its place, or the id of its decision"
+        )
     proof = path(leaves, index)
     if root_from(leaves[index], index, len(leaves), proof) != bytes.fromhex(checkpoint["root"]):
         raise AuditError("the log is not what its head says: `guard audit verify` says more")
@@ -65,5 +67,7 @@ def check_proof(proof: Any, public: bytes) -> dict[str, Any]:
     if seq_of(line) != index:
         raise AuditError(f"the record says that it is {seq_of(line)}, and the proof is about {index}")
     if root_from(leaf(line), index, size, siblings) != root:
-        raise AuditError("the record is not in the log that the checkpoint is of: it or its proof was changed")
+        raise AuditError(
+            "the record is not in the log that the checkpoint is of: it or its proof was changed"
+        )
     return checkpoint

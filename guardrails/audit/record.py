@@ -105,7 +105,9 @@ def _simplified(value: Any, depth: int) -> Any:
     if isinstance(value, float):
         return float(value) if value - value == 0.0 else None
     if isinstance(value, dict):
-        return {str(_simplified(name, depth + 1)): _simplified(each, depth + 1) for name, each in value.items()}
+        return {
+            str(_simplified(name, depth + 1)): _simplified(each, depth + 1) for name, each in value.items()
+        }
     if isinstance(value, list | tuple):
         return [_simplified(each, depth + 1) for each in value]
     return _simplified(_plain(value), depth + 1)

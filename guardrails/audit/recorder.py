@@ -92,7 +92,9 @@ class Recorder(Observer):
 
     def _usage(self, check: Check, decision: Decision) -> Draft:
         fields = self._fields(check, decision.id)
-        fields["facts"] = facts_of_usage(check.payload) | ({"reserved": True} if check.point == "reserve" else {})
+        fields["facts"] = facts_of_usage(check.payload) | (
+            {"reserved": True} if check.point == "reserve" else {}
+        )
         return Draft("usage", fields, subject=_subject(check.principal, check.session), decision=decision)
 
     def _fields(self, check: Check, id: str) -> dict[str, Any]:
@@ -123,7 +125,9 @@ class Recorder(Observer):
             "agent": _name(session._agent.get("id")), "policy": session.guard.digest,
         }  # fmt: skip
         principal = session._principal
-        self._keep(session.guard, Draft("opened", fields, subject=_subject(principal, session.id), who=principal))
+        self._keep(
+            session.guard, Draft("opened", fields, subject=_subject(principal, session.id), who=principal)
+        )
 
     def switched(self, guard: Guard, facts: Mapping[str, Any]) -> None:
         self.log.append("halt", dict(facts), policy=guard.digest)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails.audit.cleaning import Cleaner
 from guardrails.audit.content import Content, told_safely
-from guardrails.audit.errors import AuditError
+from guardrails.audit.errors import AuditUnavailable
 from guardrails.audit.linking import own_record
 from guardrails.audit.record import as_json, body_of, rfc3339
 from guardrails.version import VERSION
@@ -62,13 +62,16 @@ class Scribe:
         """The bytes of a record. What cannot be made a record of becomes a note that says so."""
         try:
             return self._body(draft)
-        except (AuditError, OSError, ValueError) as error:
+        except Exception as error:  # whatever it is, other records wait behind this one
             said = {"unwritable": str(draft.fields.get("kind")), "why": type(error).__name__}
             return own_record("note", {**said, "id": draft.fields.get("id")}, draft.us)
 
     def strictly(self, draft: Draft) -> bytes:
-        """The same; raises `AuditError` and OSError where it cannot be made."""
-        return self._body(draft)
+        """The same; raises `AuditUnavailable` where it cannot be made."""
+        try:
+            return self._body(draft)
+        except Exception as error:  # whoever waits for the record is refused, and told why
+            raise AuditUnavailable(f"a record cannot be made: {error}") from error
 
     def _body(self, draft: Draft) -> bytes:
         fields = draft.fields
@@ -92,16 +95,17 @@ class Scribe:
 
     def _seal(self, draft: Draft, subject: Subject) -> None:
         fields, content = draft.fields, draft.content
-        if content is None or (content.body is None and not content.withheld):
-            inner, content = None, content
-        else:
-            inner = content.body
-        if content is not None and content.original and (content.body != content.original or content.withheld):
+        inner = content.body if content is not None else None
+        if (
+            content is not None
+            and content.original
+            and (content.body != content.original or content.withheld)
+        ):
             fields["digest"] = {draft.part: subject.digest(content.original)}
         whole = self._whole(draft, inner)
         if self._cleaner is not None:
             clean, count = self._cleaner.cleaned(whole)
-            fields["cleaned"] = (fields.get("cleaned", 0) + count) or None
+            fields["cleaned"] = (fields.get("cleaned") or 0) + count or None
             if clean is None:
                 fields["body"] = {"withheld": "it holds secrets that could not be taken out"}
                 return
@@ -136,7 +140,8 @@ def _tell_decision(fields: dict[str, Any], decision: Decision, original: bytes) 
         ]
     if decision.transforms:
         fields["transforms"] = [
-            {"kind": each.kind, "statement": each.statement, "paths": list(each.paths)} for each in decision.transforms
+            {"kind": each.kind, "statement": each.statement, "paths": list(each.paths)}
+            for each in decision.transforms
         ]
     if decision.obligations:
         fields["obligations"] = [

@@ -64,9 +64,7 @@ class SqliteHome:
             connection.execute("BEGIN IMMEDIATE")
             head = self._head(connection)
             growing = self.linker.grown(head, bodies, begins=False)
-            rows = [
-                (head.size + at, line[:-1].decode()) for at, line in enumerate(growing.lines)
-            ]
+            rows = [(head.size + at, line[:-1].decode()) for at, line in enumerate(growing.lines)]
             connection.executemany("INSERT INTO records VALUES (?, ?)", rows)
             after = growing.head()
             note = note_of(self.linker.log, after, "records", 0, self._keys.head)
@@ -113,13 +111,17 @@ class SqliteHome:
 
     def _head(self, connection: sqlite3.Connection) -> Head:
         """The end of the log; the last record has to be the one that the note is about."""
-        last = connection.execute("SELECT seq, CAST(line AS BLOB) FROM records ORDER BY seq DESC LIMIT 1").fetchone()
+        last = connection.execute(
+            "SELECT seq, CAST(line AS BLOB) FROM records ORDER BY seq DESC LIMIT 1"
+        ).fetchone()
         note = self._note(connection)
         if last is None and connection.execute("SELECT note FROM head").fetchone()[0] is None:
             return Head()
         fits = note is not None and last is not None and last[0] == note.head.size - 1
         if note is None or not fits or chain_of(last[1]) != note.head.chain or seq_of(last[1]) != last[0]:
-            raise AuditError(f"`{self.path}` does not end where its note says: `guard audit verify` says more")
+            raise AuditError(
+                f"`{self.path}` does not end where its note says: `guard audit verify` says more"
+            )
         return note.head
 
     def _lines(self) -> Iterator[bytes]:

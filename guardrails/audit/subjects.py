@@ -55,7 +55,9 @@ class Subject:
             data = b64decode(sealed, validate=True)
             return self._cipher.decrypt(data[:12], data[12:], record.encode())
         except (InvalidTag, ValueError) as error:
-            raise AuditError(f"the body of record `{record}` cannot be opened: it is not as it was sealed") from error
+            raise AuditError(
+                f"the body of record `{record}` cannot be opened: it is not as it was sealed"
+            ) from error
 
     def digest(self, text: bytes) -> str:
         """A digest that only the holder of the key can compare; it goes when the key goes."""
@@ -147,7 +149,9 @@ class Subjects:
         handle = self._unwrapped(wrapped).decode()
         key = self._box.get(handle)
         if key is None:
-            raise AuditError(f"the key of `{handle}` is gone, but its name is not: finish with `guard audit erase`")
+            raise AuditError(
+                f"the key of `{handle}` is gone, but its name is not: finish with `guard audit erase`"
+            )
         return Subject(handle, self._unwrapped(key))
 
     def _hidden(self, id: str) -> str:

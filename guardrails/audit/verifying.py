@@ -146,9 +146,13 @@ class Verifier:
         lines = all_lines(lambda: iter(self._parts()))
         if self._key is None:
             claimed = seq_of(line)
-            kind = "truncation" if is_cut else "edit" if claimed < 0 else "gap" if claimed > seq else "duplicate"
+            kind = (
+                "truncation" if is_cut else "edit" if claimed < 0 else "gap" if claimed > seq else "duplicate"
+            )
             kind = "edit" if claimed == seq and not is_cut else kind
-            return Damage(kind, seq, f"record {claimed} stands where {seq} belongs", before=described(self._previous))
+            return Damage(
+                kind, seq, f"record {claimed} stands where {seq} belongs", before=described(self._previous)
+            )
         return named(self._key, self._fingerprint, place, lines)
 
     # --- records of the log about itself -------------------------------------------------------
@@ -181,7 +185,9 @@ class Verifier:
             return Damage("fork", seq, "the checkpoint is one of another log, or of another place in it")
         if facts.get("root") != self._tree.root().hex():
             since = "the checkpoint before it"
-            return Damage("fork", seq, f"the records between it and {since} are not those that it was made of")
+            return Damage(
+                "fork", seq, f"the records between it and {since} are not those that it was made of"
+            )
         if self._public is None or not is_signed(facts, self._public):
             return Damage("wrong key", seq, "the checkpoint was not signed with the key of this log")
         return None
@@ -201,12 +207,18 @@ class Verifier:
                 return damage
         if self._claim is not None and self._claim > size:
             missing = f"the note of the log speaks of {self._claim} records, and there are {size}"
-            return Damage("truncation", size, missing, before=described(self._previous), after="the end of the log")
+            return Damage(
+                "truncation", size, missing, before=described(self._previous), after="the end of the log"
+            )
         return None
 
     def _against(self, anchor: dict[str, Any], report: Report, size: int) -> Damage | None:
         if self._public is None or not is_signed(anchor, self._public) or anchor.get("log") != report.log:
-            return Damage("wrong key", size, "an anchor is not one of this log: it was signed by another key, or changed")
+            return Damage(
+                "wrong key",
+                size,
+                "an anchor is not one of this log: it was signed by another key, or changed",
+            )
         if anchor["size"] > size:
             message = f"an anchor vouches for {anchor['size']} records, and there are {size}"
             return Damage("truncation", size, message, after="the end of the log")

@@ -119,7 +119,9 @@ def test_secrets_in_names_from_outside_are_taken_out(logged: Logged) -> None:
     token = next(each.secret for each in formats() if each.secret and SecretDetector().find(each.secret))
     logged.session.check_call(token, {})
     logged.session.check_call("plain", {}, call_id=token)
-    logged.guard.session(id=f"s {token}", agent={"id": token}, principal={"id": "x", "token": token}).check_input("a")
+    logged.guard.session(
+        id=f"s {token}", agent={"id": token}, principal={"id": "x", "token": token}
+    ).check_input("a")
     assert token.encode() not in logged.raw()
     assert token not in said(logged.opened())
 
@@ -219,7 +221,12 @@ def test_streamed_outputs_are_written_as_they_left(logged: Logged) -> None:
         stream.feed(piece)
     stream.close()
     begin, end = logged.opened()[-2:]
-    assert (begin["kind"], begin["status"], end["kind"], end["status"]) == ("intent", "streamed", "outcome", "streamed")
+    assert (begin["kind"], begin["status"], end["kind"], end["status"]) == (
+        "intent",
+        "streamed",
+        "outcome",
+        "streamed",
+    )
     assert end["body"]["text"].startswith("the card is [")
     assert CARD not in said(logged.opened())
 
@@ -295,7 +302,9 @@ def test_no_word_of_an_event_is_told(word: str, rest: str) -> None:
             assert part not in told or part in rest or part.casefold() in "the value is wrong"
 
 
-@given(st.recursive(st.text(max_size=12) | st.integers() | st.none(), lambda inner: st.lists(inner, max_size=3)))
+@given(
+    st.recursive(st.text(max_size=12) | st.integers() | st.none(), lambda inner: st.lists(inner, max_size=3))
+)
 def test_cleaning_leaves_clean_data_alone(value: Any) -> None:
     data = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
     clean, count = Cleaner().cleaned(data)

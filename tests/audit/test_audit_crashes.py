@@ -138,7 +138,9 @@ def test_a_buffered_log_loses_an_end_and_nothing_else(tmp_path: Path) -> None:
     assert lost
 
 
-def test_the_disk_is_waited_for_before_anybody_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_disk_is_waited_for_before_anybody_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A killed process leaves its writes to the system; a machine without power does not."""
     steps: list[str] = []
     for name in ("write", "fdatasync"):

@@ -98,8 +98,7 @@ def test_another_history_is_a_fork(at: int) -> None:
     branch = linker.grown(
         growing.head(), [note(other=number) for number in range(COUNT - at)], begins=False
     ).lines
-    kind, seq = said([*LINES[:at], *branch])
-    assert kind == "fork"
+    assert said([*LINES[:at], *branch])[0] == "fork"
     if at:
         assert said([*LINES[: at + 1], *branch[:2]]) == ("fork", at + 1)
 
