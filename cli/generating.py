@@ -24,6 +24,7 @@ from .problems import Stop, unreadable, usage
 
 def generate(paths: Sequence[str]) -> int:
     """Add cases to these test files, and write test files for these policies."""
+    total = 0
     for path in paths:
         suite = _suite(path)
         if not ends_in_cases(suite.text):
@@ -33,7 +34,11 @@ def generate(paths: Sequence[str]) -> int:
         text, count = _written(suite)
         if count:
             write_text(suite.file, text)
-        click.echo(f"{suite.file}: {count} cases added{', to be reviewed' if count else ''}")
+        added = f"{count} case{'' if count == 1 else 's'} added"
+        click.echo(f"{suite.file}: {added}{', to be reviewed' if count else ''}")
+        total += count
+    if total:
+        click.echo("each records what the policy decides today; where that is right, take `# review me` away")
     return exits.ALLOW
 
 

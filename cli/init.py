@@ -1,4 +1,4 @@
-"""`guard init`: a policy to start from, with the tools and events to try it on."""
+"""`guard init`: a policy to start from, with its tools, its tests and events to try it on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .starter import FILES, NEXT
 @click.command("init")
 @click.argument("folder", default=".", metavar="[DIR]", type=click.Path())
 def command(folder: str) -> int:
-    """Write a commented starter policy, a tool file and example events into DIR (here, without one).
+    """Write a commented starter policy, its tools, tests and example events into DIR (here, without one).
 
     Nothing is ever overwritten: when one of the files exists, none is written.
     """

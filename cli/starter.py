@@ -1,4 +1,4 @@
-"""What `guard init` writes: a small support agent's policy, its tools, and events to try it on."""
+"""What `guard init` writes: a small support agent's policy, its tools, its tests, and events to try it on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ POLICY = """\
 # What the support agent may do. Every call is denied unless a statement here allows it.
 #
 #   guard lint .                                        is the policy sound?
+#   guard test                                          does it decide what its tests expect?
 #   guard check policy.guard --events events.jsonl      what does it decide?
 policy support
 
@@ -98,6 +99,71 @@ TOOLS = """\
 }
 """
 
+TESTS = """\
+# What the policy has to decide, case by case. Run it with `guard test`; with `--coverage` it also says what of the
+# policy no case shows, and `guard test --generate` writes cases for that.
+policy: policy.guard
+
+principals:
+  ana: {id: ana, customers: [c-17, c-18]}
+defaults: {principal: ana}
+
+cases:
+  - name: everybody may look up orders
+    call: get_order
+    args: {order_id: o-1}
+    expect: allow
+
+  - name: a tool that no statement allows
+    call: delete_order
+    args: {order_id: o-1}
+    expect: deny
+
+  # A table stands for one case for each of its rows: here the last value of each step, and the first one after it.
+  - name: refunds by their size
+    call: issue_refund
+    args: {customer_id: c-17, amount: "${amount}", currency: EUR}
+    expect: "${outcome}"
+    table:
+      - {amount: 100, outcome: allow}
+      - {amount: 100.01, outcome: ask}
+      - {amount: 500, outcome: ask}
+      - {amount: 500.01, outcome: deny}
+
+  - name: somebody else's customer
+    call: issue_refund
+    args: {customer_id: c-99, amount: 40, currency: EUR}
+    expect:
+      outcome: deny
+      by: [own_customer]
+      message: {contains: assigned to it}
+
+  - name: another currency
+    call: issue_refund
+    args: {customer_id: c-17, amount: 40, currency: USD}
+    expect: {outcome: deny, by: [currency]}
+
+  # What cannot be evaluated never loosens a decision. An error that is expected is named.
+  - name: a refund of nobody knows how much
+    call: issue_refund
+    args: {customer_id: c-17, currency: EUR}
+    expect: {outcome: deny, errors: [missing]}
+
+  - name: mail within the company
+    call: send_email
+    args: {to: bo@example.com, subject: Hello, body: "..."}
+    expect: {outcome: allow, applied: [internal]}
+
+  - name: mail to anybody else
+    call: send_email
+    args: {to: bo@elsewhere.test, subject: Hello, body: "..."}
+    expect: {outcome: ask, by: [outside], approvals: [{reviewers: [support_lead], within: 1h}]}
+
+  - name: card numbers do not leave
+    output: "The card 4111 1111 1111 1111 was charged."
+    expect: {outcome: allow, payload: "The card [REDACTED] was charged."}
+"""
+
 _EVENTS = (
     ("get_order", '{"order_id": "o-1"}'),
     ("issue_refund", '{"customer_id": "c-17", "amount": 40, "currency": "EUR"}'),
@@ -115,11 +181,12 @@ EVENTS = "".join(_CALL.format(tool=tool, args=args, principal=_ANA) for tool, ar
 OUTCOMES = ("allow", "allow", "ask", "deny", "deny", "allow", "allow")
 """What the starter policy decides about its events."""
 
-FILES = {"policy.guard": POLICY, "tools.json": TOOLS, "events.jsonl": EVENTS}
+FILES = {"policy.guard": POLICY, "tools.json": TOOLS, "policy.test.yaml": TESTS, "events.jsonl": EVENTS}
 
 NEXT = """
 next:
   {place}guard lint .
+  guard test
   guard check policy.guard --events events.jsonl --format text
   guard explain --decision policy.guard --call issue_refund --args '{{"customer_id": "c-99", "amount": 40}}'
 """

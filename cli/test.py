@@ -17,6 +17,7 @@ from guardrails.testing.reading import SUFFIX, suite_files
 from guardrails.testing.reporting import RENDERINGS, Report, counts_of, render_text
 
 from . import exits
+from .files import SUFFIX as POLICY
 from .measuring import Measures, measure_options
 from .options import format_option
 from .problems import unreadable, usage
@@ -73,22 +74,24 @@ def command(
     generate: bool,
     **options: Any,
 ) -> int:
-    """Run the tests of policies: files, or all `*.test.yaml` under folders (without any: here).
+    """Run the tests of policies: files, or all `*.test.yaml` under folders (without any: here). For a policy
+    that is the test file beside it.
 
     Exits with 1 when a case fails, with 65 when a test file is malformed, and with 66 when a policy does not load.
     """
-    files = _files(paths or (".",))
     if generate:
         from .generating import generate as generate_cases
 
-        return generate_cases(files)
+        return generate_cases(_files(paths or (".",)))
+    paths = tuple(map(_tests_of, paths)) or (".",)
+    files = _files(paths)
     choice = Choice(words, fail_fast=fail_fast, color=is_colored(sys.stdout))
     plan = Plan(files, choice, form, jobs)
     measures = Measures(files, choice, form, jobs, options)
     if measures.is_asked:
         code = exits.ALLOW if options["mutate"] else plan.run()
         return code or measures.run()
-    return watched(plan, lambda: _files(paths or (".",))) if watch else plan.run()
+    return watched(plan, lambda: _files(paths)) if watch else plan.run()
 
 
 def _schema(context: click.Context, asked: object) -> None:
@@ -100,13 +103,28 @@ def _schema(context: click.Context, asked: object) -> None:
         context.exit()
 
 
+def _tests_of(path: str) -> str:
+    """A policy is tested by the test file beside it."""
+    if not path.endswith(POLICY):
+        return path
+    tests = path.removesuffix(POLICY) + SUFFIX
+    if os.path.exists(path) and not os.path.exists(tests):
+        raise usage(
+            f"`{path}` has no tests: there is no `{tests}`", f"`guard test {path} --generate` writes some"
+        )
+    return tests if os.path.exists(path) else path
+
+
 def _files(paths: Sequence[str]) -> tuple[str, ...]:
     try:
         found = suite_files(paths)
     except OSError as error:
         raise unreadable(error.filename, error) from error
     if not found:
-        raise usage(f"there is no `*{SUFFIX}` file here", "`guard test --help` shows how tests are found")
+        raise usage(
+            f"there is no `*{SUFFIX}` file here",
+            "`guard test POLICY.guard --generate` writes one for a policy",
+        )
     return tuple(found)
 
 

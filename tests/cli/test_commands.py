@@ -20,6 +20,9 @@ def test_init_writes_a_policy_that_works(guard: Command) -> None:
     linted = guard("lint", "new/place")
     assert (linted.code, linted.out) == (0, "no findings\n")
     assert guard("fmt", "--check", "new/place").code == 0
+    tested = guard("test", "new/place", "--coverage", "--fail-under", "100")
+    assert tested.code == 0, tested.out
+    assert tested.out.startswith("12 passed")
     result = guard("check", "new/place/policy.guard", "--events", "new/place/events.jsonl")
     assert tuple(json.loads(line)["outcome"] for line in result.out.splitlines()) == starter.OUTCOMES
 

@@ -142,6 +142,8 @@ def test_junit_and_tap_count_alike() -> None:
         (["good.yaml", "--filter", "zzz"], 64, "no case fits `--filter zzz`"),
         (["no.yaml"], 64, "there is no file `no.yaml`"),
         (["."], 64, "there is no `*.test.yaml` file here"),
+        (["shop.guard"], 64, "`shop.guard` has no tests: there is no `shop.test.yaml`"),
+        (["ship.guard"], 64, "did you mean `shop.guard`?"),
         (["tools.json"], 65, "the file names no policy"),
         (["good.yaml", "--jbos", "2"], 64, "did you mean `--jobs`?"),
     ],
@@ -149,6 +151,13 @@ def test_junit_and_tap_count_alike() -> None:
 def test_exit_codes(words: list[str], code: int, said: str, command: Callable[..., Any]) -> None:
     result = command("test", *words)
     assert (result.code, said in result.out + result.err) == (code, True), result
+
+
+def test_a_policy_stands_for_the_tests_beside_it(tmp_path: Path, command: Callable[..., Any]) -> None:
+    (tmp_path / "p.guard").write_text("on call pay { deny }\n")
+    (tmp_path / "p.test.yaml").write_text("policy: p.guard\ncases: [{name: a, call: pay, expect: deny}]\n")
+    result = command("test", str(tmp_path / "p.guard"))
+    assert (result.code, result.out) == (0, "1 passed\n")
 
 
 def test_a_policy_that_does_not_load_is_shown_and_the_others_are_run(
