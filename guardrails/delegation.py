@@ -79,7 +79,9 @@ class Grant:
 class Asked:
     """One event, as everyone in a chain is asked about it."""
 
-    __slots__ = ("approval", "args", "call_id", "digest", "hold", "payload", "point", "reservation", "tool")
+    __slots__ = (
+        "approval", "args", "call_id", "digest", "hold", "inherited", "payload", "point", "reservation", "tool",
+    )  # fmt: skip
 
     def __init__(
         self, point: str, tool: Any, args: Any, payload: Any, *, digest: str | None = None,
@@ -94,6 +96,7 @@ class Asked:
         self.hold = hold
         self.reservation = reservation
         self.approval = approval
+        self.inherited: frozenset[str] = frozenset()
 
     def of(self, call_id: str | None, reservation: str) -> Asked:
         """The same event under another name."""
@@ -168,7 +171,7 @@ class Delegate(Session):
     ) -> Decision:
         return self.decided(Asked("result", tool, args, result, call_id=call_id, reservation=reservation))
 
-    def _text(self, point: str, text: str, by: str | None = None) -> Decision:
+    def _text(self, point: str, text: str, by: str | None = None, inherited: Iterable[str] = ()) -> Decision:
         return self.decided(Asked(point, None, {}, text))
 
     async def acheck_call(
@@ -248,7 +251,10 @@ class Delegate(Session):
             return mine
         if not keeps_count(own):
             return mine
-        charged = in_full(own, self._down(asked))
+        down = self._down(asked)
+        if asked.point == "input":
+            down.inherited = context_of(self.parent)
+        charged = in_full(own, down)
         if not charged.allowed:
             give_back(self.parent, theirs)
         return charged
@@ -372,7 +378,16 @@ def in_full(session: Session, asked: Asked) -> Decision:
             asked.tool, asked.payload, args=asked.args, call_id=asked.call_id, reservation=asked.reservation
         )
     by = "agent" if asked.point == "input" else None  # whoever delegates writes what its sub-agent is told
-    return session._text(asked.point, asked.payload, by)
+    return session._text(asked.point, asked.payload, by, asked.inherited)
+
+
+def context_of(session: Session) -> frozenset[str]:
+    """The labels of all that came into a session, by the policies of everyone that it answers to."""
+    if isinstance(session, Delegate):
+        own = context_of(session.own) if session.own is not None else frozenset()
+        return own | context_of(session.parent)
+    known = session.ledger.subject.provenance if keeps_count(session) else None
+    return frozenset() if known is None else known.labels
 
 
 def look(session: Session, asked: Asked) -> Decision:

@@ -200,8 +200,9 @@ class Ledger:
 
             self._quietly("remember", Note(self.session, marked(note, [], held=True), KEEP), now=now)
 
-    def text(self, point: str, text: str, by: str | None = None) -> Decision:
-        """The decision on a text; `by` is `agent` for an input that another agent wrote."""
+    def text(self, point: str, text: str, by: str | None = None, inherited: Iterable[str] = ()) -> Decision:
+        """The decision on a text; `by` is `agent` for an input that another agent wrote, whose labels, of all
+        that it read, are `inherited`."""
         now = self.clock.now()
         stopped = self._stopped(now, None)
         if stopped is not None:
@@ -210,7 +211,7 @@ class Ledger:
         if self.accounts.uses_trace and text.__class__ is str:
             from guardrails.runtime.trace import text_note
 
-            note = text_note(point, text, now, by)
+            note = text_note(point, text, now, by, inherited)
         return self._driven(self._with_people(Event(point, None, {}, text, now, note=note)))
 
     def _driven(self, steps: Steps) -> Decision:

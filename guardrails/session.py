@@ -204,14 +204,15 @@ class Session:
 
         return ArgumentStream(self, tool)
 
-    def _text(self, point: str, text: str, by: str | None = None) -> Decision:
+    def _text(self, point: str, text: str, by: str | None = None, inherited: Iterable[str] = ()) -> Decision:
+        """The decision on a text; what another agent wrote has the labels that it `inherited`."""
         refused = self._before()
         if refused is not None:
             return refused
         if self._ledger is None:
             decision = self._engine.text(point, text, self._subject, self.guard.now())
         else:
-            decision = self._ledger.text(point, text, by)
+            decision = self._ledger.text(point, text, by, inherited)
         return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
 
     def _before(

@@ -109,6 +109,18 @@ def test_what_a_sub_agent_read_came_into_its_parent_as_well(guard: Guard) -> Non
     assert outcome(child, "send", to="house@acme.example", body=f"It is {OURS}") == "deny"
 
 
+def test_a_sub_agent_with_a_policy_of_its_own_inherits_what_its_parent_read(guard: Guard) -> None:
+    own = Guard.from_text(
+        "policy mine\non call wipe { allow; deny when context has untrusted }", clock=guard.clock
+    )
+    clean, tainted = guard.session(), guard.session()
+    tainted.check_result("read", {"body": EVIL})
+    for parent, expected in ((clean, "ask"), (tainted, "deny")):
+        child = parent.delegate(guard=own)
+        child.check_input("wipe it")
+        assert outcome(child, "wipe") == ("allow" if expected == "ask" else expected)
+
+
 def test_another_process_knows_the_same(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/guard.db"
     first = Guard.from_text(POLICY, store=url).session(id="s")

@@ -13,6 +13,7 @@ from guardrails.errors import Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 MOST_PAYLOAD = 4 * 1024 * 1024
@@ -27,10 +28,11 @@ class Header:
     `left_out` holds a fingerprint of each payload that is not there (empty where it is).
 
     `labels` holds what was said of where it comes from, as `runtime.marks` gives it; `held` is a result that
-    was refused, so that nobody read it; `by` is `agent` for an input that another agent wrote.
+    was refused, so that nobody read it; `by` is `agent` for an input that another agent wrote, and `inherited`
+    are the labels of what that agent had read.
     """
 
-    __slots__ = ("at", "by", "call_id", "held", "labels", "left_out", "ok", "point", "tool")
+    __slots__ = ("at", "by", "call_id", "held", "inherited", "labels", "left_out", "ok", "point", "tool")
 
     def __init__(self, data: dict[str, Any]) -> None:
         self.point: str = data["point"]
@@ -42,6 +44,7 @@ class Header:
         self.labels: list[Any] = data.get("lab") or []
         self.held: bool = data.get("held") is True
         self.by: str | None = data.get("by")
+        self.inherited: list[str] = data.get("from") or []
 
 
 # --- writing -----------------------------------------------------------------------------------
@@ -62,9 +65,10 @@ def outcome_note(tool: str, args: Any, *, ok: bool, at: int, call_id: str | None
     return _note({"point": "outcome", "tool": tool, "at": at, "id": call_id, "ok": ok}, args)
 
 
-def text_note(point: str, text: str, at: int, by: str | None = None) -> str:
-    """An `input` or `output` that passed; `by` is who wrote an input, where it was not the user."""
-    return _note({"point": point, "at": at, "by": by}, text)
+def text_note(point: str, text: str, at: int, by: str | None = None, inherited: Iterable[str] = ()) -> str:
+    """An `input` or `output` that passed; `by` is who wrote an input, where it was not the user, and
+    `inherited` are the labels of what they read."""
+    return _note({"point": point, "at": at, "by": by, "from": sorted(inherited) or None}, text)
 
 
 def marked(note: str, marks: list[Any], *, held: bool = False) -> str:

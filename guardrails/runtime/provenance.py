@@ -12,7 +12,7 @@ from threading import local
 from guardrails.errors import Ambiguous, Unavailable
 from guardrails.model import Place, Value
 from guardrails.provenance.index import Index
-from guardrails.provenance.verdicts import joined, verdict
+from guardrails.provenance.verdicts import VOUCHING, joined, verdict
 from guardrails.runtime.marks import covers
 from guardrails.runtime.notes import LEFT_OUT, read_header, read_payloads
 
@@ -87,8 +87,8 @@ class Provenance:
     def _take(self, number: int, text: str, header: Header, end: int) -> None:
         self._found.clear()
         if header.by == "agent":
-            self._labels |= {label for labels, _, _ in header.labels for label in labels}
-            self._labels |= set(header.inherited)
+            given = {label for labels, _, _ in header.labels for label in labels}
+            self._labels |= (given | set(header.inherited)) - VOUCHING
             return
         payload = read_payloads(text, header, end)[-1]
         default = DEFAULTS[header.point]

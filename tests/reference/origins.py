@@ -52,9 +52,12 @@ def known_of(
         if earlier["type"] not in ("input", "result") or earlier.get("held"):
             continue
         found = list(_labelled(files, earlier, env(earlier, past[:number])))
-        context |= {label for source in found for label in source.labels}
-        if earlier.get("by") != "agent":
-            sources += found
+        labels = {label for source in found for label in source.labels}
+        if earlier.get("by") == "agent":
+            context |= labels - VOUCHING
+            continue
+        context |= labels
+        sources += found
     return Known(tuple(sources), frozenset(context), order_of(files))
 
 
