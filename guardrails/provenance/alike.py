@@ -31,7 +31,7 @@ _HEX = re.compile(r"(?<![0-9A-Za-z])(?:0x)?((?:[2-7][0-9a-fA-F]){4,2048})(?![0-9
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY = re.compile(r"&(?:#\d|#x|[a-z]{2,6};)")
 _ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\x([0-9A-Fa-f]{2})")
-_SPELLED = re.compile(r"(?<!\w)(?:\w[\W_]{1,3}){4,40}\w(?!\w)")
+_SPELLED = re.compile(r"(?<![^\W_])(?:[^\W_][\W_]{1,3}){4,40}[^\W_](?![^\W_])")
 _MIXED = re.compile(r"(?<![^\W_])(?=[a-z]*\d)(?=\d*[a-z])[a-z0-9]{3,24}(?![^\W_])")
 _NOT_HEX = re.compile("[g-z]")
 _LETTERS = (str.maketrans("0134578", "oleastb"), str.maketrans("0134578", "oieastb"))

@@ -61,20 +61,27 @@ def _is_weak(text: str, forms: tuple[Form, ...]) -> bool:
 
 
 def _pieces(text: str, lookup: Lookup) -> Iterator[Part]:
-    values = inside(text)
-    places = [(start, end) for start, end, _ in values]
+    places = [(start, end) for start, end, _ in inside(text)]
     runs = [run for run in Runs(text, lookup).found() if not _within(run.start, run.end, places)]
     covered = [(run.start, run.end) for run in runs]
     for run in runs:
         yield Part(text[run.start : run.end], run.sources, weak=False)
-    for start, end, forms in values:
-        weak = _is_weak(text[start:end], forms)
-        if not weak or not _within(start, end, covered):
-            sources = lookup.sources(text[start:end], forms, weak=weak)
-            yield Part(text[start:end], sources, weak=weak)
+    yield from _inner(text, covered, lookup)
     rest = _rest(text, covered + places)
     if rest:
         yield Part(rest, (), weak=bits(rest[:256]) < ENOUGH)
+
+
+def _inner(text: str, covered: list[tuple[int, int]], lookup: Lookup) -> Iterator[Part]:
+    """The values inside a text, each once; those that are weak only where no run holds them."""
+    seen = set[str]()
+    for start, end, forms in inside(text):
+        value = text[start:end]
+        weak = _is_weak(value, forms)
+        if value in seen or (weak and _within(start, end, covered)):
+            continue
+        seen.add(value)
+        yield Part(value, lookup.sources(value, forms, weak=weak), weak=weak)
 
 
 def _within(start: int, end: int, covered: list[tuple[int, int]]) -> bool:
@@ -83,7 +90,10 @@ def _within(start: int, end: int, covered: list[tuple[int, int]]) -> bool:
 
 def _rest(text: str, covered: list[tuple[int, int]]) -> str:
     """The words that nothing covers, if one of them matters."""
-    left = [found for found in WORD.finditer(text) if not _within(*found.span(), covered)]
-    if all(found.group().casefold() in STOP for found in left):
+    left, last = [], 0
+    for start, end in [*sorted(covered), (len(text), len(text))]:
+        left += WORD.findall(text, last, max(last, start))
+        last = max(last, end)
+    if all(word.casefold() in STOP for word in left):
         return ""
-    return " ".join(found.group() for found in left)
+    return " ".join(left)

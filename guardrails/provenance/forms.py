@@ -8,6 +8,7 @@ could disagree about (`11/12/2026`, `1.000,50`) has no key, so it can never be t
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from guardrails.provenance.addresses import email_spans, hex_spans, host_spans, url_spans
 from guardrails.provenance.dates import MONTHS, date_spans
@@ -50,6 +51,9 @@ _CODE = re.compile(
 _OF_DIGITS = frozenset({"iban", "hex", "date", "number", "grouped"})
 _DIGIT = re.compile(r"\d")
 
+MOST_INSIDE = 128
+"""Values inside a text that are parts of their own; more of them are words like all others."""
+
 POSTED = ("email", "iban", "date", "grouped", "number")
 """Kinds whose keys are indexed, because their words alone would not lead to them."""
 
@@ -81,16 +85,20 @@ def read(text: str) -> tuple[Form, ...]:
 
 
 def inside(text: str) -> list[tuple[int, int, tuple[Form, ...]]]:
-    """The values inside `text`, in order and without overlaps."""
+    """The values inside `text`, in order and without overlaps; of very many, some."""
     found: list[tuple[int, int, tuple[Form, ...]]] = []
-    for kind in INSIDE:
-        for start, end, key in KINDS[kind](text):
-            if _is_free(start, end, found):
-                found.append((start, end, (Form(kind, key),)))
-    for each in _CODE.finditer(text):
-        if _is_free(*each.span(), found):
-            found.append((*each.span(), ()))
+    for start, end, forms in _all_inside(text):
+        if len(found) < MOST_INSIDE and _is_free(start, end, found):
+            found.append((start, end, forms))
     return sorted(found, key=lambda each: each[0])
+
+
+def _all_inside(text: str) -> Iterator[tuple[int, int, tuple[Form, ...]]]:
+    for kind in INSIDE:
+        for start, end, key in islice(KINDS[kind](text), MOST_INSIDE):
+            yield start, end, (Form(kind, key),)
+    for each in islice(_CODE.finditer(text), MOST_INSIDE):
+        yield (*each.span(), ())
 
 
 def _is_free(start: int, end: int, taken: list[tuple[int, int, tuple[Form, ...]]]) -> bool:

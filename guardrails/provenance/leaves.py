@@ -8,6 +8,7 @@ its own key.
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from decimal import Decimal
 
 from guardrails.model import Value
@@ -23,7 +24,7 @@ MOST_NAMES = 50_000
 """Names of fields that a session tells apart in paths; later ones are shown as `*`."""
 
 DEEPEST = 100
-"""Levels of a payload; what is deeper is taken as one text."""
+"""Levels of a payload that paths tell apart."""
 
 
 class Leaf(Value):
@@ -57,18 +58,35 @@ def plain_number(value: Decimal) -> str:
 
 
 class Ways:
-    """The ways to all leaves of a session. The top of every payload is number 0."""
+    """The ways to all leaves of a session. The top of every payload is number 0.
 
-    __slots__ = ("_keys", "_leaf_keys", "_leaf_parents", "_names", "_numbers", "_parents")
+    Leaves of the same list or object that follow each other are kept as one run, as long as each key is the one that
+    comes after the key before: the next index, or the name that followed that name the first time.
+    """
+
+    __slots__ = (
+        "_count",
+        "_keys",
+        "_last",
+        "_names",
+        "_nexts",
+        "_numbers",
+        "_parents",
+        "_run_keys",
+        "_run_parents",
+        "_run_starts",
+    )
 
     def __init__(self) -> None:
         self._names = ["*"]
         self._numbers: dict[str, int] = {}
+        self._nexts: dict[int, int] = {}
         self._parents, self._keys = array("I", [0]), array("I", [0])
-        self._leaf_parents, self._leaf_keys = array("I"), array("I")
+        self._run_starts, self._run_parents, self._run_keys = array("I"), array("I"), array("I")
+        self._count, self._last = 0, (-1, 0)
 
     def __len__(self) -> int:
-        return len(self._leaf_parents)
+        return self._count
 
     def enter(self, inside: int, key: int) -> int:
         """A number for the list or object at `key` of another one."""
@@ -78,8 +96,17 @@ class Ways:
 
     def keep(self, inside: int, key: int) -> None:
         """Note the next leaf."""
-        self._leaf_parents.append(inside)
-        self._leaf_keys.append(key)
+        parent, last = self._last
+        if parent != inside or key == TOP or self._after(last, key) != key:
+            self._run_starts.append(self._count)
+            self._run_parents.append(inside)
+            self._run_keys.append(key)
+        self._count += 1
+        self._last = (inside, key)
+
+    def _after(self, key: int, default: int) -> int:
+        """The key behind another one."""
+        return key + 2 if key & 1 else self._nexts.setdefault(key, default)
 
     def name(self, name: str) -> int:
         """The key of a field."""
@@ -93,9 +120,15 @@ class Ways:
 
     def pointer(self, leaf: int) -> str:
         """The JSON pointer of a leaf; empty for a payload that is a text."""
-        parent, key = self._leaf_parents[leaf], self._leaf_keys[leaf]
+        run = bisect_right(self._run_starts, leaf) - 1
+        parent, key, steps = self._run_parents[run], self._run_keys[run], leaf - self._run_starts[run]
         if key == TOP:
             return ""
+        if key & 1:
+            key += 2 * steps
+        else:
+            for _ in range(steps):
+                key = self._nexts[key]
         way = [self._shown(key)]
         while parent:
             way.append(self._shown(self._keys[parent]))
@@ -118,18 +151,20 @@ def leaves(payload: Any, ways: Ways) -> Iterator[Leaf]:
     stack: list[tuple[Any, int, int, Pointer]] = [(payload, 0, TOP, ())]
     while stack:
         value, inside, key, way = stack.pop()
-        if (value.__class__ is not dict and not isinstance(value, list | tuple | dict)) or len(
-            way
-        ) >= DEEPEST:
+        if not isinstance(value, dict | list | tuple):
             yield Leaf(leaf_text(value), inside, key, way)
             continue
-        number = ways.enter(inside, key) if key != TOP else 0
+        deep = len(way) >= DEEPEST
+        number = inside if deep or key == TOP else ways.enter(inside, key)
         items = _items(value, ways)
         for _, item_key, step in items:
             if not item_key & 1 and step not in names:
                 names.add(step)
-                yield Leaf(step, number, item_key, (*way, step))
-        stack += [(item, number, item_key, (*way, step)) for item, item_key, step in reversed(items)]
+                yield Leaf(step, number, key if deep else item_key, way if deep else (*way, step))
+        stack += [
+            (item, number, key if deep else item_key, way if deep else (*way, step))
+            for item, item_key, step in reversed(items)
+        ]
 
 
 def _items(value: Any, ways: Ways) -> list[tuple[Any, int, str]]:

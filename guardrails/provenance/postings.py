@@ -42,6 +42,8 @@ class Postings:
         """Take in entries made by `entry`, each at most once."""
         arrays = self._arrays
         arrays.append(array("Q", sorted(entries)))
+        if not arrays[-1]:
+            arrays.pop()
         while len(arrays) > 1 and len(arrays[-2]) < GROWTH * len(arrays[-1]):
             small, large = arrays.pop(), arrays.pop()
             arrays.append(_merged(large, small))
@@ -97,6 +99,8 @@ def _limited(entries: array[int], start: int, end: int, most: int) -> list[int]:
 
 def _merged(large: array[int], small: array[int]) -> array[int]:
     """Both in order, a stretch at a time."""
+    if len(large) < len(small):
+        large, small = small, large
     whole = array("Q")
     done = 0
     for start in range(0, len(large), STEP):
