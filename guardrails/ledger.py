@@ -15,6 +15,7 @@ from guardrails.runtime.switch import halted, stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from guardrails.guard import Guard
