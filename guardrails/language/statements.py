@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from guardrails.diagnostics import Note
@@ -165,11 +166,16 @@ def _flag(typer: Typer, rule: Rule, effect: syntax.Flag, scope: Scope) -> Meanin
 
 
 def _review(typer: Typer, rule: Rule, effect: syntax.Review, scope: Scope) -> Meaning | None:
-    if effect.sample is not None:
-        _not_yet(typer, rule, "`review ... sample`")
-        return None
     within = int(syntax.quantity_of(effect.within)) if effect.within else None
-    return Duty("review", (("by", effect.reviewers), ("within", within)))
+    details: tuple[tuple[str, object], ...] = (("by", effect.reviewers), ("within", within))
+    if effect.sample is None:
+        return Duty("review", details)
+    share = Decimal(syntax.quantity_of(effect.sample)) * 100
+    if not 0 < share <= 100:
+        help = "such as `sample 5%`; without `sample` all of them are reviewed"
+        typer.report("wrong-argument", "a sample is more than 0% and at most 100%", effect.sample.span, help)
+        return None
+    return Duty("review", (*details, ("sample", f"{share.normalize():f}%")))
 
 
 def _redact(typer: Typer, rule: Rule, effect: syntax.Redact, scope: Scope) -> Meaning | None:
@@ -304,16 +310,6 @@ def _schema(typer: Typer, rule: Rule, effect: syntax.Schema, scope: Scope) -> Me
     root = "text" if rule.block.point == "output" else "result"
     value = core.Load(effect.span, scope.roots[root], root, ())
     return Requirement(core.Conforms(effect.span, t.BOOL, value, text))
-
-
-# --- what the engine cannot do yet -------------------------------------------------------------
-
-
-def _not_yet(typer: Typer, rule: Rule, feature: str) -> None:
-    typer.report(
-        "not-available", f"{feature} is not available yet", rule.statement.span,
-        "the policy does not load with a statement that would do nothing",
-    )  # fmt: skip
 
 
 def _denied(typer: Typer, rule: Rule, effect: Any, scope: Scope) -> Meaning:

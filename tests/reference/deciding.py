@@ -168,8 +168,6 @@ def require_available(files: Sequence[syntax.File]) -> None:
 def _is_unavailable(node: syntax.Node) -> bool:
     if isinstance(node, syntax.Block):
         return node.point == "session"
-    if isinstance(node, syntax.Review):
-        return node.sample is not None
     if isinstance(node, syntax.Redact):
         named = node.what is not None and not isinstance(node.what, syntax.Literal)
         return named or node.method in {"hash", "token"}
