@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MARK = "\x00"
 """Stands behind every leaf."""
 
-BLOCK = 1_024
+BLOCK = 1_280
 """Characters of a block, about; blocks end between words."""
 
 REACH = 512
@@ -123,6 +123,11 @@ class Archive:
         text = (before + self._bytes[low:end]).decode("utf-8", "surrogatepass")
         opens = start == 0 or self._bytes[start - 1] == 0
         return Window(text, first, opens=opens, closes=end == len(self._bytes))
+
+    def has(self, block: int, piece: bytes, around: int) -> bool:
+        """Whether a piece of text stands in a block or at most `around` bytes beside it."""
+        low, high = self._starts[block] - around, self._starts[block + 1] + around
+        return self._bytes.find(piece, max(0, low), high) >= 0
 
     def _edge(self, place: int) -> int:
         """`place`, or a little before it where it is inside a character."""

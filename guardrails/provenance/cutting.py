@@ -15,9 +15,13 @@ from guardrails.provenance.words import ENOUGH, STOP, WORD, bits, is_weak
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeAlias
 
     from guardrails.provenance.forms import Form
     from guardrails.provenance.lookup import Lookup
+
+    Inside: TypeAlias = list[tuple[int, int, tuple[Form, ...]]]
+    Spans: TypeAlias = list[tuple[int, int]]
 
 SHORT_WORDS = 6
 SHORT = 80
@@ -61,21 +65,22 @@ def _is_weak(text: str, forms: tuple[Form, ...]) -> bool:
 
 
 def _pieces(text: str, lookup: Lookup) -> Iterator[Part]:
-    places = [(start, end) for start, end, _ in inside(text)]
+    values = inside(text)
+    places = [(start, end) for start, end, _ in values]
     runs = [run for run in Runs(text, lookup).found() if not _within(run.start, run.end, places)]
     covered = [(run.start, run.end) for run in runs]
     for run in runs:
         yield Part(text[run.start : run.end], run.sources, weak=False)
-    yield from _inner(text, covered, lookup)
+    yield from _inner(text, values, covered, lookup)
     rest = _rest(text, covered + places)
     if rest:
         yield Part(rest, (), weak=bits(rest[:256]) < ENOUGH)
 
 
-def _inner(text: str, covered: list[tuple[int, int]], lookup: Lookup) -> Iterator[Part]:
+def _inner(text: str, values: Inside, covered: Spans, lookup: Lookup) -> Iterator[Part]:
     """The values inside a text, each once; those that are weak only where no run holds them."""
     seen = set[str]()
-    for start, end, forms in inside(text):
+    for start, end, forms in values:
         value = text[start:end]
         weak = _is_weak(value, forms)
         if value in seen or (weak and _within(start, end, covered)):
@@ -84,11 +89,11 @@ def _inner(text: str, covered: list[tuple[int, int]], lookup: Lookup) -> Iterato
         yield Part(value, lookup.sources(value, forms, weak=weak), weak=weak)
 
 
-def _within(start: int, end: int, covered: list[tuple[int, int]]) -> bool:
+def _within(start: int, end: int, covered: Spans) -> bool:
     return any(first <= start and end <= last for first, last in covered)
 
 
-def _rest(text: str, covered: list[tuple[int, int]]) -> str:
+def _rest(text: str, covered: Spans) -> str:
     """The words that nothing covers, if one of them matters."""
     left, last = [], 0
     for start, end in [*sorted(covered), (len(text), len(text))]:

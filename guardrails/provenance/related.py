@@ -32,7 +32,10 @@ MOST = 512
 NEAR = 48
 """Bytes that are read on either side of a block, beside three times the length of the value."""
 
-LAST = 32_768
+DAY = 10
+"""Characters of the day in the key of a point in time."""
+
+LAST = 16_384
 """Bytes of the newest text that are searched for a value inside a longer word."""
 
 _LETTER = re.compile(r"[^\W\d_]")
@@ -56,15 +59,21 @@ def related(text: str, forms: tuple[Form, ...], lookup: Lookup, found: Gathering
 def _loosely(text: str, forms: tuple[Form, ...], lookup: Lookup, found: Gathering) -> None:
     keys = {key for start, end, key in loose_spans(text) if end - start == len(text)}
     for key in keys:
-        kind = "date" if key[4:5] == "-" else "number"
-        for window in lookup.windows([key], found, NEAR):
-            for start, end in same(window.text, Form(kind, key)):
-                found.take(window, start, end, exact=False)
+        _of_form(Form("date" if key[4:5] == "-" else "number", key), lookup, found)
+    for form in forms:
+        if form.kind == "date" and len(form.key) > DAY:
+            _of_form(Form("date", form.key[:DAY]), lookup, found)
     for key in keys.union(*map(_loose_keys, forms)):
         for window in lookup.windows([SIGN + key], found, NEAR):
             for start, end, there in loose_spans(window.text):
                 if there == key:
                     found.take(window, start, end, exact=False)
+
+
+def _of_form(form: Form, lookup: Lookup, found: Gathering) -> None:
+    for window in lookup.windows([form.key], found, NEAR):
+        for start, end in same(window.text, form):
+            found.take(window, start, end, exact=False)
 
 
 def _loose_keys(form: Form) -> set[str]:

@@ -8,6 +8,8 @@ look trusted.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from guardrails.provenance.aligned import one_blank, stands_alone
 from guardrails.provenance.sources import Gathering
 from guardrails.provenance.words import ENOUGH, LONGEST, WORD, bits, composed, is_telling
@@ -91,7 +93,7 @@ class Runs:
         if not blocks or bits(self._plain[start:end]) < ENOUGH:
             return best, gathering
         seed = self._folded[start:end]
-        for window in self._windows(blocks, seed, gathering):
+        for window in self._windows(blocks, place, gathering):
             for at, length in self._matches(window, place, seed):
                 if length > best:
                     best, gathering = length, Gathering(self._lookup.archive)
@@ -99,14 +101,25 @@ class Runs:
                     self._take(gathering, window, at, place, length)
         return best, gathering
 
-    def _windows(self, blocks: list[int], seed: str, reading: Gathering) -> Iterator[Window]:
+    def _windows(self, blocks: list[int], place: int, reading: Gathering) -> Iterator[Window]:
         """The windows that have the first words of a run, with room for all of it."""
+        start, end = self._places[place][0], self._places[place + STRONG - 1][1]
+        seed, pairs = self._folded[start:end], self._pairs(place)
         for block in blocks:
             if not reading.wants(block):
+                continue
+            if not any(self._lookup.archive.has(block, pair, SIDE) for pair in pairs):
                 continue
             reading.read(block)
             if seed in lowered(self._window(block, len(seed)).text):
                 yield self._window(block, 4 * len(self._plain))
+
+    def _pairs(self, place: int) -> set[bytes]:
+        """Each two neighbours of the first words of a run, as written and in lower case. One of these pairs stands
+        on one line of a source, wherever its lines are broken."""
+        spans = self._places[place : place + STRONG]
+        texts = [self._plain[first[0] : second[1]] for first, second in pairwise(spans)]
+        return {each.encode("utf-8", "surrogatepass") for text in texts for each in (text, text.lower())}
 
     def _window(self, block: int, around: int) -> Window:
         window = self._lookup.archive.window(block, around + SIDE)

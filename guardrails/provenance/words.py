@@ -76,8 +76,10 @@ def names_in(text: str) -> list[str]:
 
 
 def is_telling(word: str) -> bool:
-    """Whether the index keeps a folded word."""
-    return len(word) > 1 and word not in STOP
+    """Whether the index keeps a folded word: not those that almost every text has, nor one or two Latin letters."""
+    if len(word) > 2:
+        return word not in STOP
+    return not (word.isascii() and word.isalpha())
 
 
 def bits(text: str) -> float:
