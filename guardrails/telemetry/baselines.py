@@ -10,7 +10,7 @@ compared by Welch's t on their logarithms.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from math import exp, expm1, log, log1p, sqrt
 
 from guardrails.model import Value
@@ -46,19 +46,20 @@ class Kinds:
         self._baseline = baseline
         self._newest: deque[str] = deque()
         self._older: deque[str] = deque()
-        self.now: Counter[str] = Counter()
-        self.before: Counter[str] = Counter()
+        self.now: dict[str, int] = {}
+        self.before: dict[str, int] = {}
 
     def add(self, kind: str) -> None:
-        self._newest.append(kind)
-        self.now[kind] += 1
-        if len(self._newest) > self._window:
-            moved = self._newest.popleft()
+        newest, older = self._newest, self._older
+        newest.append(kind)
+        self.now[kind] = self.now.get(kind, 0) + 1
+        if len(newest) > self._window:
+            moved = newest.popleft()
             _less(self.now, moved)
-            self._older.append(moved)
-            self.before[moved] += 1
-        if len(self._older) > self._baseline:
-            _less(self.before, self._older.popleft())
+            older.append(moved)
+            self.before[moved] = self.before.get(moved, 0) + 1
+            if len(older) > self._baseline:
+                _less(self.before, older.popleft())
 
     @property
     def known(self) -> int:
@@ -71,10 +72,7 @@ class Kinds:
     def change_of(self, kind: str) -> Change:
         """The same for the share of one kind; `size` is the difference of the shares."""
         before, now = _share(self.before, kind), _share(self.now, kind)
-        both = [
-            Counter({"is": counts[kind], "is not": counts.total() - counts[kind]})
-            for counts in (self.before, self.now)
-        ]
+        both = [_split(counts, kind) for counts in (self.before, self.now)]
         return Change(score_of(*both), abs(now - before), before, now)
 
     def movers(self, most: int = 3) -> tuple[str, ...]:
@@ -155,11 +153,16 @@ def distance(before: Mapping[str, int], now: Mapping[str, int]) -> float:
     return sqrt(max(found, 0.0))
 
 
-def _share(counts: Counter[str], kind: str) -> float:
-    return counts[kind] / max(counts.total(), 1)
+def _share(counts: dict[str, int], kind: str) -> float:
+    return counts.get(kind, 0) / max(sum(counts.values()), 1)
 
 
-def _less(counts: Counter[str], kind: str) -> None:
+def _split(counts: dict[str, int], kind: str) -> dict[str, int]:
+    found = counts.get(kind, 0)
+    return {"is": found, "is not": sum(counts.values()) - found}
+
+
+def _less(counts: dict[str, int], kind: str) -> None:
     counts[kind] -= 1
     if not counts[kind]:
         del counts[kind]

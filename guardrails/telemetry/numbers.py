@@ -64,11 +64,18 @@ class Numbers:
         with self._lock:
             self._add(measure, labels, amount)
 
-    def add_all(self, amounts: Iterable[tuple[Measure, Labels]]) -> None:
-        """Count one for each, at once."""
+    def take(
+        self, counts: Iterable[tuple[Measure, Labels]], values: Iterable[tuple[Measure, Labels, float]] = ()
+    ) -> None:
+        """Count one for each of `counts`, and take in the values of histograms, all at once."""
         with self._lock:
-            for measure, labels in amounts:
+            for measure, labels in counts:
                 self._add(measure, labels, 1)
+            for measure, labels, value in values:
+                self._observe(measure, labels, value)
+        if self.heard is not None:
+            for measure, labels, value in values:
+                self.heard(measure, labels, value)
 
     def _add(self, measure: Measure, labels: Labels, amount: float) -> None:
         series = self._counts[measure.name]
@@ -79,19 +86,19 @@ class Numbers:
 
     def observe(self, measure: Measure, labels: Labels, value: float) -> None:
         """Take in one value of a histogram."""
-        with self._lock:
-            series = self._buckets[measure.name]
-            if labels not in series:
-                if len(series) >= self._most:
-                    self._fold(measure)
-                    labels = (OTHER,) * len(labels)
-                series.setdefault(labels, Buckets(len(measure.bounds)))
-            found = series[labels]
-            found.counts[bisect_left(measure.bounds, value)] += 1
-            found.total += value
-            found.count += 1
-        if self.heard is not None:
-            self.heard(measure, labels, value)
+        self.take((), ((measure, labels, value),))
+
+    def _observe(self, measure: Measure, labels: Labels, value: float) -> None:
+        series = self._buckets[measure.name]
+        found = series.get(labels)
+        if found is None:
+            if len(series) >= self._most:
+                self._fold(measure)
+                labels = (OTHER,) * len(labels)
+            found = series.setdefault(labels, Buckets(len(measure.bounds)))
+        found.counts[bisect_left(measure.bounds, value)] += 1
+        found.total += value
+        found.count += 1
 
     def _fold(self, measure: Measure) -> None:
         counts = self._counts[FOLDED.name]

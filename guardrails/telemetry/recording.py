@@ -89,22 +89,12 @@ class Recorder:
         """Take in a check that ended with a decision. An output in pieces counts once, at its end."""
         if check.streamed == "begin":
             return []
-        numbers, outcome = self.numbers, decision.outcome.value
-        tool = self.tool(check)
-        numbers.add(of.DECISIONS, (check.guard.name, check.point, tool, outcome))
-        if decision.applied or decision.errors or decision.shadow:
-            numbers.add_all(_details(decision))
-        if not check.streamed:
-            self._lasted(check.point, outcome, watch)
+        outcome, tool = decision.outcome.value, self.tool(check)
+        counts = [(of.DECISIONS, (check.guard.name, check.point, tool, outcome)), *_details(decision)]
+        self.numbers.take(counts, () if check.streamed else _times(check.point, outcome, watch))
         if check.point == "usage" and isinstance(check.payload, Usage):
             self.used(check, check.payload)
         return self._behaved(check, decision, tool)
-
-    def _lasted(self, point: str, outcome: str, watch: Stopwatch) -> None:
-        self.numbers.observe(of.DURATION, (point, outcome), watch.total)
-        self.numbers.observe(of.PHASES, (ENGINE,), watch.engine)
-        for phase, seconds in watch.parts.items():
-            self.numbers.observe(of.PHASES, (phase,), seconds)
 
     def _behaved(self, check: Check, decision: Decision, tool: str) -> list[Alarm]:
         found: list[Alarm] = []
@@ -165,6 +155,14 @@ def _tokens(usage: Usage) -> Iterator[tuple[str, int]]:
     ):  # fmt: skip
         if amount:
             yield kind, amount
+
+
+def _times(point: str, outcome: str, watch: Stopwatch) -> list[tuple[Measure, Labels, float]]:
+    return [
+        (of.DURATION, (point, outcome), watch.total),
+        (of.PHASES, (ENGINE,), watch.engine),
+        *((of.PHASES, (phase,), seconds) for phase, seconds in watch.parts.items()),
+    ]
 
 
 def _details(decision: Decision) -> Iterator[tuple[Measure, Labels]]:
