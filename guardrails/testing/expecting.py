@@ -224,6 +224,13 @@ def _kinds(errors: Iterable[Mapping[str, Any]]) -> str:
 # --- the denial --------------------------------------------------------------------------------
 
 
+def _labels(want: tuple[str, ...], decision: Decision) -> Mismatch | None:
+    """The labels that what came in was given."""
+    if set(want) == set(decision.labels):
+        return None
+    return Mismatch("labels", shown(sorted(want)), shown(list(decision.labels)))
+
+
 def _denial(want: Mapping[str, Any], decision: Decision) -> Mismatch | None:
     denial = decision.denial
     if denial is None:
@@ -255,6 +262,7 @@ COMPARISONS: dict[str, Comparison] = {
     "applied_at_least": _some("applied_at_least", lambda decision: decision.applied),
     "not_applied": _none_of,
     "shadow": _statements("shadow", lambda decision: decision.shadow),
+    "labels": _labels,
     "message": _message,
     "payload": _payload,
     "transforms": _records("transforms", _transforms),

@@ -49,10 +49,14 @@ def _halt(problems: Problems, node: Node) -> dict[str, Any]:
     return problems.fields(node, known, "`halt`")
 
 
+def _author(problems: Problems, node: Node) -> str | None:
+    return problems.choice(node, ("user", "agent"), "who wrote the input,")
+
+
 EVENTS: dict[str, dict[str, Read]] = {
     "call": {"call": shapes.text, **_CALL, "tool_digest": shapes.text, "hold": shapes.seconds, **_COMMON},
     "result": {"result": shapes.text, "value": shapes.anything, **_CALL, **_COMMON},
-    "input": {"input": shapes.text, **_COMMON},
+    "input": {"input": shapes.text, "by": _author, **_COMMON},
     "output": {"output": shapes.text, **_COMMON},
     "usage": {"usage": _usage, **_COMMON},
     "done": {"done": shapes.text, **_CALL, **_COMMON},
@@ -111,7 +115,7 @@ class Steps:
 
     def _event(self, kind: str, found: Mapping[str, Any], key: Node) -> Step:
         event = self._named(kind, found, key)
-        for name in ("args", "call_id", "tool_digest", "hold", "time"):
+        for name in ("args", "call_id", "tool_digest", "hold", "time", "by"):
             if name in found:
                 event[name] = found[name]
         for name in PEOPLE:

@@ -125,6 +125,7 @@ EXPECTED: dict[str, Read] = {
     "applied_at_least": shapes.texts,
     "not_applied": shapes.texts,
     "shadow": shapes.texts,
+    "labels": shapes.texts,
     "message": _text_test,
     "payload": _payload,
     "transforms": _records(
