@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, TypeAlias
 
+from guardrails.decision_text import duration
 from guardrails.diagnostics import Span
 from guardrails.language.checked import Checked, Lowered, Rule, Steps
 from guardrails.language.checker import Lowering
 from guardrails.language.compiler import Compiler
 from guardrails.loading import load, read_file
-from guardrails.model import Decision
+from guardrails.model import Decision, Obligation
 from guardrails.runtime.program import Program
 from guardrails.testing.cases import Case, Step, Suite
 from guardrails.testing.generating import Written
@@ -240,7 +241,7 @@ def more_expected(decision: Decision) -> dict[str, Any]:
     """What generated cases do not expect by themselves, but a mutant may change."""
     found: dict[str, Any] = {}
     if decision.obligations:
-        found["obligations"] = [{"kind": each.kind} for each in decision.obligations]
+        found["obligations"] = [_owed(each) for each in decision.obligations]
     if decision.approvals:
         found["approvals"] = [
             {"reviewers": list(each.reviewers), "quorum": each.quorum, "otherwise": list(each.otherwise)}
@@ -248,6 +249,20 @@ def more_expected(decision: Decision) -> dict[str, Any]:
             for each in decision.approvals
         ]
     return found
+
+
+def _owed(duty: Obligation) -> dict[str, Any]:
+    """A duty as a test names it, with what the policy says of it; not with what was counted by then."""
+    if duty.kind not in ("flag", "review"):
+        return {"kind": duty.kind}
+    details = {name: _detail(name, value) for name, value in duty.details if value is not None}
+    return {"kind": duty.kind, "details": details}
+
+
+def _detail(name: str, value: Any) -> Any:
+    if name == "within":
+        return duration(value / 1_000_000)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _kills(stand: Stand, other: Make, case: str) -> bool:

@@ -20,6 +20,9 @@ from guardrails.language.printing_statements import effect
 from guardrails.language.tree import children
 
 LIMITS = (syntax.Limit, syntax.Budget, syntax.Breaker)
+OUTCOMES = (syntax.Allow, syntax.Ask, syntax.Deny, syntax.Halt)
+"""In shadow these have no consequence, so that another one is no other policy."""
+
 MOST_OF_A_LIST = 4
 """How many members of a long list or set are left out, one at a time."""
 
@@ -93,7 +96,8 @@ def _block(block: syntax.Block, source: str) -> Iterator[Made]:
             continue
         yield "dropped statement", f"`{_shown(part, source)}` is gone", part.span, ""
         yield from _clauses(part, source, part.effect.span.end)
-        yield from _effect(part.effect)
+        if not (isinstance(part.effect, OUTCOMES) and (part.shadow or block.shadow)):
+            yield from _effect(part.effect)
 
 
 def _clauses(owner: syntax.Block | syntax.Statement, source: str, start: int) -> Iterator[Made]:
@@ -126,7 +130,7 @@ def _shown(node: syntax.Node, source: str) -> str:
 
 
 def _effect(node: syntax.Effect) -> Iterator[Made]:
-    if isinstance(node, syntax.Allow | syntax.Ask | syntax.Deny | syntax.Halt):
+    if isinstance(node, OUTCOMES):
         yield from _outcomes(node)
         if isinstance(node, syntax.Ask):
             yield from _ask(node)

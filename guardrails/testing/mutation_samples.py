@@ -19,18 +19,19 @@ from guardrails.language.checked import Change, Checked
 from guardrails.model import Decision
 from guardrails.testing.cases import SESSION
 from guardrails.testing.knowing import Fields, known_of
-from guardrails.testing.mutation_variations import Event, aim_of, aimed, varied
+from guardrails.testing.mutation_variations import Event, aim_of, aimed, guessed, varied
 from guardrails.testing.running import Make
 from guardrails.testing.sampling import neighbours, sample_event
 
 if TYPE_CHECKING:
     from guardrails.testing.mutation_bench import Altered, Stand
 
-MOST_SAMPLES = 800
+MOST_SAMPLES = 500
 """Events near those of the tests that are tried for one mutant."""
 
-MOST_AIMED = 2000
-"""Events aimed at what it changed that are tried before them."""
+MOST_AIMED = 500
+"""Events aimed at what it changed that are tried before them, of each of two kinds: those that are about it for
+certain, and those that may be."""
 
 MOST_FOUND = 3
 """Events that tell a mutant apart after which no more are looked for."""
@@ -144,8 +145,13 @@ def _aimed(stand: Stand, altered: Altered, seeds: list[Event], chance: Random) -
     """Events about what the mutant changed; of many, some by chance."""
     text = stand.loaded.sources.texts[altered.mutant.span.file]
     aim = aim_of(altered.mutant, text, _all_events(stand))
-    found = [event for seed in seeds for event in aimed(seed, aim, chance)]
-    return chance.sample(found, MOST_AIMED) if len(found) > MOST_AIMED else found
+    certain = [event for seed in seeds for event in aimed(seed, aim)]
+    perhaps = [event for seed in seeds for event in guessed(seed, aim, chance)]
+    return [event for found in (certain, perhaps) for event in _some(found, chance)]
+
+
+def _some(events: list[Event], chance: Random) -> list[Event]:
+    return chance.sample(events, min(MOST_AIMED, len(events)))
 
 
 def _all_events(stand: Stand) -> Iterator[Event]:

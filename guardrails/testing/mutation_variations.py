@@ -89,17 +89,25 @@ def _finding(pattern: str) -> list[Finds]:
         return []
 
 
-def aimed(event: Event, aim: Aim, chance: Random) -> Iterator[Event]:
-    """The event with one thing changed that matters to the mutant."""
+def aimed(event: Event, aim: Aim) -> Iterator[Event]:
+    """The event with one thing changed to what the mutant is about."""
     yield from _without_fields(event)
     for path in paths_of(event):
         value = at(event, path)
         others: Iterable[Any] = ()
         if isinstance(value, str):
-            others = _aimed_texts(value, aim, chance)
+            others = _aimed_texts(value, aim)
         elif isinstance(value, int | float) and not isinstance(value, bool):
             others = _aimed_numbers(aim)
         for other in others:
+            yield with_value(event, path, other)
+
+
+def guessed(event: Event, aim: Aim, chance: Random) -> Iterator[Event]:
+    """The event with a text of it bent where a pattern finds something, or with words of other tests."""
+    for path in paths_of(event):
+        value = at(event, path)
+        for other in _guessed_texts(value, aim, chance) if isinstance(value, str) else ():
             yield with_value(event, path, other)
 
 
@@ -111,16 +119,20 @@ def _aimed_numbers(aim: Aim) -> Iterator[float | int]:
             yield int(other) if other == int(other) else float(other)
 
 
-def _aimed_texts(text: str, aim: Aim, chance: Random) -> Iterator[str]:
+def _aimed_texts(text: str, aim: Aim) -> Iterator[str]:
     for sibling in aim.beside:
         for word in aim.words if sibling.lower() in text.lower() else ():
             start = text.lower().index(sibling.lower())
             yield text[:start] + word + text[start + len(sibling) :]
+    yield from aim.examples
+    yield from _of_length(text, aim)
+
+
+def _guessed_texts(text: str, aim: Aim, chance: Random) -> Iterator[str]:
     yield from (
         yet for finds in aim.patterns for place in _places(finds, text) for yet in _bent(text, *place)
     )
     for example in aim.examples:
-        yield example
         bent = [
             yet
             for finds in aim.patterns
@@ -128,7 +140,6 @@ def _aimed_texts(text: str, aim: Aim, chance: Random) -> Iterator[str]:
             for yet in _bent(example, *place)
         ]
         yield from chance.sample(bent, min(MOST_WORDS, len(bent)))
-    yield from _of_length(text, aim)
     yield from _with_words(text, aim, chance)
 
 

@@ -219,3 +219,31 @@ def test_what_the_mutants_of_a_pack_are_is_loaded_like_any_policy() -> None:
         read = {path: mutated}
         loaded = load([path], read=lambda name, read=read: read.get(name) or Path(name).read_text("utf-8"))
         assert loaded.program is not None, (mutant.what, loaded.diagnostics)
+
+
+def test_a_deadline_of_a_review_is_part_of_the_case(tmp_path: Path) -> None:
+    policy = "policy p\non call pay {\n  allow\n  look: review by audit within 2d when args.n > 1\n}\n"
+    found = score(
+        suite(
+            tmp_path, [case("one", 1, "EUR", "allow", []), case("two", 2, "EUR", "allow", ["look"])], policy
+        )
+    )
+    later = next(each for each in found.judged if each.mutant.what == "twice the time")
+    assert later.verdict.fate == "survived"
+    assert 'within: "2d"' in later.verdict.case or "within: 2d" in later.verdict.case
+
+
+def test_what_is_in_shadow_has_no_outcome_to_swap() -> None:
+    made = [
+        mutant.operator for mutant in mutants("on call t { shadow deny\n allow }\nshadow on call u { ask }")
+    ]
+    assert made.count("swapped outcome") == 1
+    assert made.count("dropped statement") == 3
+
+
+def test_cases_may_be_written_as_json(tmp_path: Path) -> None:
+    """And a text in one of them may look like the key."""
+    path = suite(tmp_path, [])
+    cases = [case("small", 3, "EUR", "allow", ["small"]), case("cases:", 30, "EUR", "deny", ["never"])]
+    Path(path).write_text(json.dumps({"policy": "p.guard", "cases": cases}), encoding="utf-8")
+    assert score(path).of("survived") != ()
