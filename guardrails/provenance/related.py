@@ -14,7 +14,7 @@ from itertools import accumulate
 from guardrails.provenance.alike import camel_parts, decoded, encoded, joined, plain_letters, skeleton, turned
 from guardrails.provenance.forms import Form, same
 from guardrails.provenance.loose import SIGN, loose_spans
-from guardrails.provenance.words import LONGEST, WORD, is_telling
+from guardrails.provenance.words import LONGEST, WORD, folded_words, is_telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,9 +121,8 @@ def _ways(text: str, forms: tuple[Form, ...], lookup: Lookup) -> Iterator[tuple[
 
 
 def _told(plain: str) -> tuple[list[str], str]:
-    words = WORD.findall(plain)
-    telling = [word[:LONGEST] for word in dict.fromkeys(words) if is_telling(word)]
-    return telling[:8], "".join(words)
+    telling = [word[:LONGEST] for word in dict.fromkeys(folded_words(plain)) if is_telling(word)]
+    return telling[:8], joined(plain)
 
 
 def _addresses(plain: str) -> Iterator[tuple[list[str], str]]:

@@ -130,7 +130,7 @@ class Runs:
         """Blocks that, or whose neighbours, have all words that a run from `place` begins with, but for the common
         ones."""
         keys = self._keys[place : place + STRONG]
-        found = [blocks for key in keys if is_telling(key) and (blocks := self._blocks_of(key)) is not None]
+        found = [blocks for key in keys if _leads(key) and (blocks := self._blocks_of(key)) is not None]
         if not found or not all(found):
             return []
         rarest = min(found, key=len)
@@ -174,6 +174,11 @@ class Runs:
         stop = at + end - start
         exact = window.text[at:stop] == self._plain[start:end] and stands_alone(window.text, at, stop)
         gathering.take(window, at, stop, exact=exact)
+
+
+def _leads(key: str) -> bool:
+    """Whether a run is looked for by a word; digits can be a part of a number, which is not indexed by its parts."""
+    return is_telling(key) and not key.isdigit()
 
 
 def lowered(text: str) -> str:

@@ -16,6 +16,8 @@ WORD = re.compile(r"[^\W_]+")
 _NAME = re.compile(r"[A-Z][^\W_]{0,40}")
 _NEXT = re.compile(r"[^\S\x00]+([A-Z][^\W_]{0,40})")
 
+_DECIMAL = re.compile(r"(?<![\w.,-])\d{1,40}\.\d{1,40}(?![\w.,-])")
+
 LONGEST = 64
 """Characters of a word that the index tells apart; of longer ones, the first so many."""
 
@@ -60,7 +62,9 @@ def composed(text: str) -> str:
 
 
 def folded_words(text: str) -> list[str]:
-    """The words of `text` regardless of case."""
+    """The words of `text` regardless of case; decimal numbers are none, they are found by what they amount to."""
+    if "." in text:
+        text = _DECIMAL.sub(" ", text)
     return WORD.findall(composed(text).casefold())
 
 
@@ -91,7 +95,7 @@ def bits(text: str) -> float:
 
 def is_weak(text: str) -> bool:
     """Whether `text` could well have been written without knowing its source."""
-    words = folded_words(text)
+    words = WORD.findall(composed(text).casefold())
     if all(word in COMMON or word in STOP for word in words) and len(words) < 3:
         return True
     if len(words) > 16:
