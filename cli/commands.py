@@ -35,6 +35,7 @@ COMMANDS = {
     "resume": ("resume", "Let what was halted go on."),
     "halts": ("halts", "List what is halted, by whom and why."),
     "audit": ("audit", "Read, check and care for an audit log."),
+    "approvals": ("approvals", "Show what waits for people, and answer it."),
     "tools": ("tools", "Work with tool files."),
     "compile": ("compile", "Compile a policy ahead."),
     "completion": ("completion", "Print a completion script for a shell."),

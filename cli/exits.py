@@ -19,7 +19,7 @@ OUTCOMES = {"allow": ALLOW, "ask": ASK, "deny": DENY, "halt": HALT}
 MEANINGS = {
     ALLOW: "done; `check`: allowed",
     FINDINGS: "`lint`, `test`, `eval`, `replay`, `fmt --check`, `tools import --check` or `scan` found something; "
-    "`resume` found nothing halted",
+    "`resume` found nothing halted; an answer to `approvals` did not count",
     ASK: "`check`: a person has to approve",
     DENY: "`check`: denied",
     HALT: "`check`: denied, and the session is halted",

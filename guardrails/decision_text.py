@@ -60,6 +60,9 @@ def _parts(decision: Decision) -> Iterator[tuple[str, Iterable[str]]]:
     yield "what goes on", _payload(decision)
     yield "where values came from", _lines(_finding, decision.origins)
     yield "approval", map(_approval, decision.approvals)
+    yield "waits for" if decision.outcome.value == "ask" else "refused by", _ids("request", decision.request)
+    yield "approved by", _ids("request", decision.approval)
+    yield "reviewed as", decision.reviews
     yield "held until it is settled", [decision.reservation] if decision.reservation else []
     yield "owed", map(_obligation, decision.obligations)
     yield "in shadow", _lines(_applied, decision.shadow)
@@ -132,6 +135,10 @@ def _approval(approval: Approval) -> str:
     within = f" within {duration(approval.within)}" if approval.within is not None else ""
     otherwise = f", else by {' or '.join(approval.otherwise)}" if approval.otherwise else ""
     return f"by {number}{people}{within}{otherwise}, for {approval.statement}"
+
+
+def _ids(what: str, id: str | None) -> list[str]:
+    return [f"{what} {id}"] if id else []
 
 
 def _obligation(obligation: Obligation) -> str:

@@ -70,8 +70,9 @@ def _call(session: Session, event: dict[str, Any]) -> Decision:
     if hold is not None and (hold.__class__ not in (int, float) or not 0 < hold < 1e9):
         raise EventError("`hold` is a number of seconds", "/hold")
     return session.check_call(
-        event["tool"], event["args"], digest=event.get("tool_digest"), call_id=event.get("call_id"), hold=hold
-    )
+        event["tool"], event["args"], digest=event.get("tool_digest"), call_id=event.get("call_id"), hold=hold,
+        approval=event.get("approval"),
+    )  # fmt: skip
 
 
 def _result(session: Session, event: dict[str, Any]) -> Decision:

@@ -120,7 +120,8 @@ class Dossier:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `state` is what was written down last: `open`, or how it ended."""
+    """One request. `state` is what was written down last: `open`, or how it ended; `outcome` is what a reviewed
+    event came out as, and `why` the reason that was given at the end."""
 
     id: str
     kind: str
@@ -136,6 +137,7 @@ class Request:
     ended: int = 0
     uses: tuple[tuple[int, str], ...] = ()
     why: str = ""
+    outcome: str = "ask"
 
     def state_at(self, now: int) -> str:
         if self.state == "open":

@@ -91,7 +91,8 @@ def _draft(
     )
     subject = replace(_subject(accounts, event), args=_shown(accounts, event, decision))
     dossier: Dossier = yield from dossier_of(accounts, event, decision)
-    return Request("", "review", subject, (need,), event.now, dossier, why=str(decision.outcome))
+    outcome = "ask" if decision.approval else str(decision.outcome)  # what the policy alone says
+    return Request("", "review", subject, (need,), event.now, dossier, outcome=outcome)
 
 
 def _subject(accounts: Accounts, event: Event) -> Any:

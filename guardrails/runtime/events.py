@@ -34,7 +34,7 @@ USAGE = (
     "reservation",
 )
 MORE = {
-    "call": ("hold",),
+    "call": ("hold", "approval"),
     "result": ("reservation",),
     "input": ("by",),
     "outcome": ("reservation",),
@@ -48,6 +48,7 @@ _KINDS = {
     "tool": (str, "a string"), "args": (dict, "an object"), "text": (str, "a string"),
     "principal": (dict, "an object"), "agent": (dict, "an object"), "call_id": (str, "a string"),
     "tool_digest": (str, "a string"), "reservation": (str, "a string"), "model": (str, "a string"),
+    "approval": (str, "a string"),
     "outcome": (str, "one of `ok`, `failed` and `not run`"), "by": (str, "`user` or `agent`"),
     "time": (str, "an ISO 8601 time such as `2026-01-31T12:00:00Z`"),
 }  # fmt: skip

@@ -37,7 +37,7 @@ def test_a_call_goes_on_and_waits_for_its_review() -> None:
     assert decision.reviews == (review.id,)
     assert review.subject.args == {"amount": 5, "card": "***1111"}
     assert (review.needs[0].statement, review.needs[0].because) == ("desk.look", "New this month.")
-    assert (review.why, review.deadline) == ("allow", review.created + DAY)
+    assert (review.outcome, review.deadline) == ("allow", review.created + DAY)
     assert guard.approvals.judge(review.id, "wrong", by="ana", reason="Not theirs.").state == "wrong"
     with pytest.raises(Rejected, match="is wrong already"):
         guard.approvals.judge(review.id, "upheld", by="bob")
@@ -48,7 +48,7 @@ def test_results_texts_and_denials_are_reviewed_too() -> None:
     session = session_of(guard)
     assert session.check_result("lookup", {"a": 1}).reviews
     assert session.check_call("erase", {}).outcome is Outcome.DENY
-    found = [(review.subject.point, review.subject.args, review.why) for review in reviews(guard)]
+    found = [(review.subject.point, review.subject.args, review.outcome) for review in reviews(guard)]
     assert sorted(map(str, found)) == sorted(map(str, [("result", {"a": 1}, "allow"), ("call", {}, "deny")]))
 
 
