@@ -26,6 +26,9 @@ SECTIONS = {
     "detect": "detectors of secrets and of injection",
     "canonical": "reading paths, URLs, addresses, commands and queries",
     "formatter": "formatting policies",
+    "provenance": "where values came from",
+    "audit": "a durable log beside a bare group commit, a buffered one beside none",
+    "audit-query": "queries of an audit log",
     "telemetry": "a decision with telemetry against one without",
     "suites": "`guard test`: its start, and cases a second",
 }
@@ -34,6 +37,7 @@ MODULES = {
     "parse": "parsing",
     "canonical": "micro_canonical",
     "formatter": "micro_formatter",
+    "audit-query": "audit_query",
 }
 
 
