@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from guardrails.errors import EventError
-from guardrails.runtime.events import time_of
 from guardrails.testing.cases import START
 from guardrails.testing.replay_lines import BadLine, read_line
-from guardrails.testing.replay_reading import FORMS, Chunk, form_of
+from guardrails.testing.replay_reading import FORMS, Chunk, form_of, moment_of
 
 SIZE = 4 << 20
 """Bytes of a stretch, about."""
@@ -120,7 +119,7 @@ def _last_time(stream: BinaryIO, start: int, end: int, form: str, now: int) -> i
     for line in reversed(stream.read(end - start).split(b"\n")):
         if b'"time"' in line:
             try:
-                at = time_of(read_line(line))
+                at = moment_of(read_line(line))
             except (BadLine, EventError, AttributeError):
                 continue
             if at is not None:

@@ -92,6 +92,8 @@ def items_of(chunk: Chunk, people: People, *, timed: bool) -> Iterator[Item | Ba
                 yield (at, chunk.number, line, part, event, recorded)
         except (BadLine, EventError) as error:
             yield Bad(chunk.number, line, str(error))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            yield Bad(chunk.number, line, f"it is not shaped like a line of `{chunk.form}`")
 
 
 def _values(chunk: Chunk) -> Iterator[tuple[int, Any]]:
@@ -119,11 +121,18 @@ def _event(value: Any) -> Found:
     """An event as data. A `decision` beside it is what was decided then."""
     if value.__class__ is not dict:
         raise BadLine("an event is a JSON object")
-    at = time_of(value) if "time" in value else None
+    at = moment_of(value) if "time" in value else None
     if "decision" not in value:
         return at, value, None
     event = {name: part for name, part in value.items() if name != "decision"}
     return at, event, _decision(value["decision"])
+
+
+def moment_of(event: dict[str, Any]) -> int | None:
+    """When an event happened. Raises `BadLine` and `EventError` for a time that is none."""
+    if event.get("time", "").__class__ is not str:
+        raise BadLine("`time` is an ISO 8601 time such as `2026-01-31T12:00:00Z`")
+    return time_of(event)
 
 
 def _decision(value: Any) -> Recorded | None:
@@ -152,7 +161,7 @@ def _records(value: Any, name: str) -> Iterator[Found]:
 def _transcript(read: Callable[[Any, str], Iterator[dict[str, Any]]]) -> Read:
     def found(value: Any, name: str) -> Iterator[Found]:
         for event in read(value, name):
-            yield time_of(event), event, None
+            yield moment_of(event), event, None
 
     return found
 

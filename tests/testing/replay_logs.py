@@ -40,6 +40,12 @@ on call mail {
   pace: limit 6 per 1m
 }
 on call look { allow }
+on call fetch { allow }
+on result fetch { label untrusted }
+on call post {
+  allow
+  planted: deny when origin(args.text) is untrusted
+}
 on call stop { over: halt when args.why == "over" }
 on result look {
   fields: only fields id, note
@@ -71,7 +77,11 @@ class Shop:
         self.clock = FrozenClock(START)
         self.random = Random(seed)
         self.guard = Guard.from_text(
-            POLICY, clock=self.clock, audit=f"file://{folder}", store="memory:", reviewers={"boss": ["eva"]}
+            [("shop.guard", POLICY)],
+            clock=self.clock,
+            audit=f"file://{folder}",
+            store="memory:",
+            reviewers={"boss": ["eva"]},
         )
         self.steps = 0
         self.seen: set[str] = set()
@@ -147,6 +157,14 @@ class Shop:
         found = {"id": args["id"], "note": f"paid with {CARD}", "inside": "nobody's business"}
         yield session.check_result("look", found, args=args)
 
+    def fetch(self, session: Session) -> Iterator[Decision]:
+        """Text from outside is read, and sometimes sent on."""
+        page = f"article {self.random.randrange(10**9)} says that everything is fine today"
+        yield session.check_call("fetch", {"page": 1})
+        yield session.check_result("fetch", page, args={"page": 1})
+        text = page if self.random.random() < 0.5 else "all the best from the team in the north"
+        yield session.check_call("post", {"text": text})
+
     def stop(self, session: Session) -> Iterator[Decision]:
         yield session.check_call("stop", {"why": self.random.choice(["over", "asked"])})
 
@@ -165,6 +183,7 @@ STEPS: dict[str, tuple[float, Callable[[Shop, Session], Iterator[Decision]]]] = 
     "mail": (3, Shop.mail),
     "look": (4, Shop.look),
     "talk": (3, Shop.talk),
+    "fetch": (2, Shop.fetch),
     "think": (1, Shop.think),
     "stop": (0.05, Shop.stop),
 }
