@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from guardrails.guard import Guard
 from guardrails.language import types as t
 from guardrails.language.checked import Checked
-from guardrails.testing.knowing import Fields, Path, known_of, places_of, plain
+from guardrails.testing.guessing import leaves_of, shapes_of, type_of
+from guardrails.testing.knowing import ROOTS, Fields, Path, forms_of, known_of, places_of, plain
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -78,6 +79,10 @@ class _Drawing:
         self.tool = tool
         self.broken = broken
         self.known: Fields = known_of(checked, point, tool)
+        self.shapes = shapes_of(forms_of(checked, point, tool), ROOTS[point])
+        for root, shape in self.shapes.items():
+            for path, values in leaves_of(shape, (root,)):
+                self.known.add(path, values)
 
     def event(self, principal: Mapping[str, Any] | None) -> Events:
         from hypothesis import strategies as st
@@ -96,15 +101,18 @@ class _Drawing:
         if principal is not None:
             parts["principal"] = st.just(dict(principal))
         for name, kind in (("principal", self.checked.principal), ("agent", self.checked.agent)):
-            if name not in parts and isinstance(kind, t.Record) and kind.fields:
+            if name in parts:
+                continue
+            if isinstance(kind, t.Record) and kind.fields:
                 parts[name] = self.record(kind, (name,))
+            elif name in self.shapes:
+                parts[name] = self.guessed(name)
         return st.fixed_dictionaries(parts)
 
     def guessed(self, root: str) -> Any:
-        """A record that nobody described: the fields that the policy reads of it."""
-        paths = [path for path in self.known.values if path[0] == root and len(path) == 2]
-        fields = tuple(t.Field(path[1], t.ANY) for path in paths)
-        return self.record(t.Record(root, fields), (root,))
+        """Something that nobody described, as the policy reads it."""
+        kind = type_of(self.shapes[root]) if root in self.shapes else t.Record(root, ())
+        return self.value(kind if isinstance(kind, t.Record | t.ListOf) else t.Record(root, ()), (root,))
 
     def record(self, kind: t.Record, path: Path) -> Any:
         from hypothesis import strategies as st

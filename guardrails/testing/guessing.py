@@ -257,7 +257,7 @@ def beginning_of(
     for root, shape in shapes_of(forms, ROOTS[point]).items():
         if root not in ("args", "result", "text", "principal", "agent"):
             continue
-        if not _is_described(checked, root, tool):
+        if not is_described(checked, root, tool):
             known.values = {path: values for path, values in known.values.items() if path[0] != root}
             if shape.fields or shape.item is not None or shape.values:
                 event[root], quiet[root] = sample_of(shape), quiet_of(shape)
@@ -266,7 +266,7 @@ def beginning_of(
     return known, [event, quiet]
 
 
-def _is_described(checked: Checked, root: str, tool: str | None) -> bool:
+def is_described(checked: Checked, root: str, tool: str | None) -> bool:
     if root in ("principal", "agent"):
         kind = checked.principal if root == "principal" else checked.agent
         return isinstance(kind, t.Record) and bool(kind.fields)
@@ -333,3 +333,24 @@ def _changed(whole: Any, path: Path, value: Any) -> Any:
     if not path:
         return value
     return {**whole, path[0]: _changed(whole[path[0]], path[1:], value)}
+
+
+# --- as a type ---------------------------------------------------------------------------------
+
+
+def type_of(shape: Shape) -> t.Type:
+    """The type of what has this shape."""
+    if shape.fields:
+        return t.Record("", tuple(t.Field(name, type_of(inner)) for name, inner in shape.fields.items()))
+    return shape.type if shape.item is None else t.ListOf(type_of(shape.item))
+
+
+def leaves_of(shape: Shape, path: Path) -> Iterator[tuple[Path, list[Any]]]:
+    """The places without parts, elements as `*`, with the values that the policy names there."""
+    if shape.fields:
+        for name, inner in shape.fields.items():
+            yield from leaves_of(inner, (*path, name))
+    elif shape.item is not None:
+        yield from leaves_of(shape.item, (*path, "*"))
+    else:
+        yield path, shape.values

@@ -111,7 +111,7 @@ def test_a_looser_policy_is_found_out() -> None:
 
 
 def test_a_function_that_changes_its_mind_is_found_out() -> None:
-    """Order matters and errors loosen only where the host gives another answer each time."""
+    """Order matters only where the host gives another answer each time."""
     event = {"type": "call", "tool": "pay", "args": {"amount": 1}}
     text = "on call pay { allow\n  a: deny when moody(args.amount) }"
     answers = cycle([False, True])
@@ -121,11 +121,53 @@ def test_a_function_that_changes_its_mind_is_found_out() -> None:
         match=r"the order of statements matters\n  event  .*\n  before allow .*\n  after  deny",
     ):
         order_never_matters(Guard.from_text(text, functions=[moody]), event)
-    first = cycle([True, False])
-    late = HostFunction("moody", lambda *_: next(first), (), "bool")
-    loosening = "on call pay { allow\n  a: deny when moody()\n  b: allow when args.amount > 0 }"
-    with pytest.raises(AssertionError, match="an error loosens"):
-        errors_never_loosen(Guard.from_text(loosening, functions=[late]), event)
+
+
+def test_a_statement_that_errs_and_no_longer_restricts_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine has no such mistake, so one is made: a statement that could not be evaluated is dropped."""
+    from guardrails.model import Applied, Decision, Failure, Outcome, Place
+
+    place = Place("p", 1, 1, 1, 1)
+    own = Applied("deny", Outcome.DENY, policy="p", label="own", message=None, place=place)
+
+    def decided(_: Guard, event: dict[str, Any]) -> Decision:
+        if event["principal"].get("tier") == "plain":
+            return Decision(Outcome.DENY, "p", applied=(own,))
+        return Decision(
+            Outcome.ALLOW, "p", errors=(Failure("p.own", "missing", "`principal.tier` is missing", place),)
+        )
+
+    guard = guard_of(10)
+    event = {"type": "call", "tool": "pay", "args": {}, "principal": {"tier": "plain"}}
+    errors_never_loosen(guard, event)
+    monkeypatch.setattr("guardrails.testing.properties._decided", decided)
+    with pytest.raises(AssertionError, match=r"an error loosens p\.own\n  event  .*null"):
+        errors_never_loosen(guard, event)
+
+
+def test_a_field_whose_absence_is_asked_for_may_be_left_out() -> None:
+    """Without the note nothing is denied, and something else cannot be evaluated: no error loosened anything."""
+    text = "on call pay { allow\n  noted: deny when args.note != null\n  long: flag long when length(args.note) > 3 }"
+    guard = Guard.from_text(text)
+    event = {"type": "call", "tool": "pay", "args": {"note": "abc"}}
+    assert guard.decide(event).outcome.value == "deny"
+    errors_never_loosen(guard, event)
+
+
+def test_a_policy_of_the_same_name_elsewhere_is_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = {"type": "call", "tool": "pay", "args": {"n": 7}}
+    for name, most in (("new", 5), ("old", 9)):
+        (tmp_path / name).mkdir()
+        policy = f"on call pay {{ allow when args.n <= {most} }}"
+        (tmp_path / name / "pay.guard").write_text(policy, encoding="utf-8")
+    strict = str(tmp_path / "new" / "pay.guard")
+    monkeypatch.chdir(tmp_path / "new")
+    never_allows_more_than(strict, "pay.guard", event)
+    monkeypatch.chdir(tmp_path / "old")
+    with pytest.raises(AssertionError, match="the new policy allows more"):
+        never_allows_more_than(strict, "pay.guard", event)
 
 
 def test_limits_are_counted_anew_for_each_question() -> None:
@@ -147,3 +189,21 @@ def test_tools_that_nobody_described_are_known_by_their_blocks() -> None:
 
     collect()
     assert seen >= {"3", "3.01", "2.99", "None"}
+
+
+def test_nested_fields_and_lists_of_strange_tools_are_drawn() -> None:
+    text = """on call pay { allow when all i in args.order.items: i.price <= 50
+      who: require principal.team.name in {"a", "b"} }
+    on result rows { only rows where row.tenant == "t" }"""
+    guard, seen = Guard.from_text(text), set()
+
+    @settings(max_examples=300)
+    @given(events(guard))
+    def collect(event: dict[str, Any]) -> None:
+        decision = guard.decide(event)
+        seen.add((event["type"], decision.outcome.value, bool(decision.errors)))
+        if decision.transforms and decision.payload == [] != event.get("result"):
+            seen.add("row filtered")
+
+    collect()
+    assert seen >= {("call", "allow", False), ("call", "deny", False), ("call", "deny", True), "row filtered"}
