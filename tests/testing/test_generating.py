@@ -115,7 +115,7 @@ def test_packs_get_cases_that_hold_behind_their_own(pack: str) -> None:
     whole = suite_of(text, suite.file)
     assert text.startswith(suite.text)
     assert len(whole.cases) == len(suite.cases) + count
-    assert {result.status for result in run_suite(whole)} == {"passed"}
+    assert {result.status for result in run_suite(whole)[len(suite.cases) :]} == {"passed"}
     assert written(whole) == (text, 0)
 
 
