@@ -67,7 +67,7 @@ def _begins(text: str, place: int, wanted: str) -> bool:
         return True
     for _ in range(_MOST_MARKS):
         if before < 0 or text[before] not in _JOINING:
-            return before < 0 or not _belongs(text[before])
+            return before < 0 or not belongs(text[before])
         before -= 1
     return True
 
@@ -79,13 +79,13 @@ def _ends(text: str, end: int, wanted: str) -> bool:
         return not text[end + 2 : end + 3].isalnum()
     for after in range(end, min(end + _MOST_MARKS, len(text))):
         if text[after] not in _JOINING:
-            return not _belongs(text[after])
+            return not belongs(text[after])
     return True
 
 
-def _belongs(character: str) -> bool:
+def belongs(character: str) -> bool:
     """Whether a character next to a value makes it longer: letters, digits, and what shows as nothing or
     changes the letter before it."""
     if character.isalnum():
         return True
-    return not character.isascii() and unicodedata.category(character)[0] in "MLNC"
+    return not (character.isascii() or character.isspace()) and unicodedata.category(character)[0] in "MLNC"

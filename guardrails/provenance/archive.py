@@ -27,6 +27,9 @@ BLOCK = 1_280
 REACH = 512
 """How much longer a block may get until a word ends."""
 
+EDGE = 12
+"""Characters next to a value that decide whether it is a whole."""
+
 _BLANK = re.compile(r"[\s\x00]")
 _GAP = re.compile(r"[\W_]")
 
@@ -42,6 +45,10 @@ class Window:
         self.first = first
         self.opens = opens
         self.closes = closes
+
+    def shows(self, start: int, end: int) -> bool:
+        """Whether enough stands around a stretch of the text to see that it is not a part of something longer."""
+        return (start >= EDGE or self.opens) and (end <= len(self.text) - EDGE or self.closes)
 
 
 class Archive:
@@ -122,7 +129,7 @@ class Archive:
         first = self._firsts[block] - before.count(0)
         text = (before + self._bytes[low:end]).decode("utf-8", "surrogatepass")
         opens = start == 0 or self._bytes[start - 1] == 0
-        return Window(text, first, opens=opens, closes=end == len(self._bytes))
+        return Window(text, first, opens=opens, closes=self._bytes[end - 1] == 0)
 
     def has(self, block: int, piece: bytes, around: int) -> bool:
         """Whether a piece of text stands in a block or at most `around` bytes beside it."""

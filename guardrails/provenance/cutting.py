@@ -52,10 +52,9 @@ def _bare(text: str) -> str:
 
 
 def _is_short(text: str) -> bool:
-    if " " not in text:
-        return len(text) <= 1_024
-    few = len(text) <= SHORT and len(WORD.findall(text)) <= SHORT_WORDS
-    return few and not any(is_address(form) for _, _, forms in inside(text) for form in forms)
+    if " " in text and (len(text) > SHORT or len(WORD.findall(text)) > SHORT_WORDS):
+        return False
+    return len(text) <= 1_024 and not any(is_address(form) for _, _, forms in inside(text) for form in forms)
 
 
 def _is_weak(text: str, forms: tuple[Form, ...]) -> bool:

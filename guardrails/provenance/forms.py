@@ -11,6 +11,7 @@ import re
 from itertools import islice
 
 from guardrails.provenance.addresses import email_spans, hex_spans, host_spans, url_spans
+from guardrails.provenance.aligned import belongs
 from guardrails.provenance.dates import MONTHS, date_spans
 from guardrails.provenance.numbers import grouped_spans, iban_spans, number_spans, same_number
 
@@ -143,8 +144,15 @@ def same(text: str, form: Form) -> Iterator[tuple[int, int]]:
         for start, end, key in spans(text, first, last):
             if end > last - CUT and last < len(text):
                 continue  # what follows could make it longer
+            if _goes_on(text[start - 1 : start]) or _goes_on(text[end : end + 1]):
+                continue
             if key == form.key or (form.kind == "grouped" and same_number(key, form.key)):
                 yield start, end
+
+
+def _goes_on(character: str) -> bool:
+    """Whether a character beyond ASCII makes a value longer; the kinds see to ASCII themselves."""
+    return not character.isascii() and belongs(character)
 
 
 def _near(text: str, form: Form) -> list[tuple[int, int]]:

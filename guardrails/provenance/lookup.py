@@ -29,7 +29,7 @@ MANY = 1_024
 ANCHORS = 8
 """Words of a piece by which it is looked for."""
 
-REMEMBERED = 4_096
+REMEMBERED = 256
 """Words whose counts are kept until something is added."""
 
 AROUND = 96

@@ -54,6 +54,8 @@ class Gathering:
         self._reads[group] = self._reads.get(group, 0) + 1
 
     def take(self, window: Window, start: int, end: int, *, exact: bool) -> None:
+        if exact and not window.shows(start, end):
+            return
         leaf = window.first + window.text.count("\x00", 0, start)
         if leaf in self._found:
             return

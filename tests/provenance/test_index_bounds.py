@@ -110,6 +110,14 @@ def test_a_flood_of_one_label_does_not_hide_another():
     assert len(part.sources) <= 8
 
 
+@pytest.mark.parametrize("size", range(14, 30))
+def test_what_is_cut_off_where_reading_ends_is_not_the_value(size):
+    for piece in ("xJohn Smithers", "John Smithersx", "x.John Smithers", "John Smithers-x"):
+        index = holding(f"{piece} {'-' * (size - 14)}" * 400, USER)
+        (part,) = index.look_up("John Smithers")
+        assert not [source for source in part.sources if source.exact]
+
+
 def test_what_was_lost_leaves_its_labels():
     index = holding("hello", USER)
     index.lose(1, "result", "read", BAD)
