@@ -275,9 +275,16 @@ def _comparison(node: syntax.Comparison) -> Iterator[Made]:
             yield _replaced(operator, f"`{other}` instead of `{node.op}`", node, replace(node, op=other))
     if node.op not in FLIPPED:
         word = "without" if node.negated else "with"
-        yield _replaced("comparison flip", f"{word} `not`", node, replace(node, negated=not node.negated))
+        yield _replaced("comparison flip", f"{word} `not`", node, _negated(node))
     if node.op in ("in", "like", "within", "matches") and not node.negated:
         yield "widened set", "whatever it is", node.span, "true"
+
+
+def _negated(node: syntax.Comparison) -> syntax.Expr:
+    """`has` is the one word that has no `not` of its own."""
+    if node.op == "has":
+        return syntax.Not(node.span, node)
+    return replace(node, negated=not node.negated)
 
 
 def _chain(node: syntax.And | syntax.Or) -> Iterator[Made]:
