@@ -39,7 +39,7 @@ FORMS = ("jsonl", "ocsf", "parquet")
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Where to; else standard output."
 )
 @reveal_option
-def command(audit: str | None, form: str, output: Path | None, reveal: bool, **chosen: Any) -> int:
+def command(audit: str | None, form: str, output: Path | None, *, reveal: bool, **chosen: Any) -> int:
     """Write records of an audit log for other systems.
 
     jsonl is the records as they are. ocsf is one event a line, of OCSF 1.8.0 (API Activity and Detection Finding).
@@ -63,7 +63,7 @@ def command(audit: str | None, form: str, output: Path | None, reveal: bool, **c
             records = map(opener(log, reveal=reveal), reader.records(query))
             with _writing(output) as file:
                 count = _write(records, _shape(form), file)
-        say_unreadable(reader)
+        say_unreadable(reader, query)
     click.echo(f"{count:,} record{'' if count == 1 else 's'} written", err=True)
     return exits.ALLOW
 

@@ -153,9 +153,9 @@ def opener(place: str, *, reveal: bool) -> Callable[[Mapping[str, Any]], dict[st
     return Revealer(url_of(place)).revealed
 
 
-def say_unreadable(reader: Reader) -> None:
+def say_unreadable(reader: Reader, query: Query) -> None:
     """Lines that are no records are no part of an answer, so they are named beside it."""
-    number = reader.unreadable()
+    number = reader.unreadable(query)
     if number:
         lines = "1 line is no record" if number == 1 else f"{number:,} lines are no records"
         click.echo(f"note: {lines} (one may be being written); `guard audit verify` says more", err=True)

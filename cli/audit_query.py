@@ -44,7 +44,14 @@ NAMES = {"statement": "statements", "reason": "reasons"}
 @reveal_option
 @format_option("table", "jsonl")
 def command(
-    audit: str | None, newest: int, every: bool, count_by: str | None, reveal: bool, form: str, **chosen: Any
+    audit: str | None,
+    newest: int,
+    count_by: str | None,
+    form: str,
+    *,
+    every: bool,
+    reveal: bool,
+    **chosen: Any,
 ) -> int:
     """Find records of an audit log.
 
@@ -66,7 +73,7 @@ def command(
         else:
             shown = opener(log, reveal=reveal)
             _show(map(shown, reader.records(query)), form, reveal=reveal)
-        say_unreadable(reader)
+        say_unreadable(reader, query)
     return exits.ALLOW
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from guardrails.audit.query import query_of
+from guardrails.audit.query import Query, query_of
 from guardrails.audit.query_open import Reader
 from guardrails.audit.timeline import timeline
 from guardrails.strict_json import write_json
@@ -26,7 +26,7 @@ MOST = 10_000
 @audit_option
 @reveal_option
 @format_option("text", "jsonl")
-def command(id: str, audit: str | None, reveal: bool, form: str) -> int:
+def command(id: str, audit: str | None, form: str, *, reveal: bool) -> int:
     """Show what happened, as a time line.
 
     ID is that of a decision (with what became of it), of a session, of a trace, or of an approval; it is looked for
@@ -44,7 +44,7 @@ def command(id: str, audit: str | None, reveal: bool, form: str) -> int:
             click.echo(text)
         if len(records) == MOST:
             click.echo(f"note: only the newest {MOST:,} records are shown", err=True)
-        say_unreadable(reader)
+        say_unreadable(reader, Query())
     return exits.ALLOW
 
 

@@ -35,7 +35,7 @@ PAUSE = 0.25
 )
 @reveal_option
 @format_option("table", "jsonl")
-def command(audit: str | None, newest: int, follow: bool, reveal: bool, form: str, **chosen: Any) -> int:
+def command(audit: str | None, newest: int, form: str, *, follow: bool, reveal: bool, **chosen: Any) -> int:
     """Show the newest records of an audit log, and follow it with -f."""
     log = named_log(audit)
     with reading(log) as reader:

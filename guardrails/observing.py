@@ -102,17 +102,22 @@ _ACTIVE: ContextVar[tuple[Observer, ...]] = ContextVar("guard_observers", defaul
 
 
 def observed(check: Check, decide: Callable[[], Decision]) -> Decision:
-    """The decision, with everyone told who does not stand around it already."""
+    """The decision, with everyone told who does not stand around it already. Whoever heard of the begin hears
+    of the end, also when something in between fails."""
     active = _ACTIVE.get()
     fresh = [observer for observer in check.guard.observers if observer not in active]
     if not fresh:
         return decide()
-    token = _ACTIVE.set((*active, *fresh))
+    token, waiting = _ACTIVE.set((*active, *fresh)), list[Observer]()
     try:
-        decision = _decided(fresh, check, decide)
-        for observer in reversed(fresh):
-            decision = observer.ended(check, decision)
+        _begin(fresh, check, waiting)
+        decision = decide()
+        while waiting:
+            decision = waiting.pop().ended(check, decision)
         return decision
+    except BaseException as error:
+        _break(waiting, check, error)
+        raise
     finally:
         _ACTIVE.reset(token)
 
@@ -123,35 +128,29 @@ async def observed_later(check: Check, decide: Callable[[], Awaitable[Decision]]
     fresh = [observer for observer in check.guard.observers if observer not in active]
     if not fresh:
         return await decide()
-    token = _ACTIVE.set((*active, *fresh))
+    token, waiting = _ACTIVE.set((*active, *fresh)), list[Observer]()
     try:
-        for observer in fresh:
-            observer.begun(check)
-        try:
-            decision = await decide()
-        except BaseException as error:
-            _broke(fresh, check, error)
-            raise
-        for observer in reversed(fresh):
-            decision = await observer.ended_later(check, decision)
+        _begin(fresh, check, waiting)
+        decision = await decide()
+        while waiting:
+            decision = await waiting.pop().ended_later(check, decision)
         return decision
+    except BaseException as error:
+        _break(waiting, check, error)
+        raise
     finally:
         _ACTIVE.reset(token)
 
 
-def _decided(fresh: list[Observer], check: Check, decide: Callable[[], Decision]) -> Decision:
+def _begin(fresh: list[Observer], check: Check, waiting: list[Observer]) -> None:
     for observer in fresh:
         observer.begun(check)
-    try:
-        return decide()
-    except BaseException as error:
-        _broke(fresh, check, error)
-        raise
+        waiting.append(observer)
 
 
-def _broke(fresh: list[Observer], check: Check, error: BaseException) -> None:
-    for observer in reversed(fresh):
-        observer.broke(check, error)
+def _break(waiting: list[Observer], check: Check, error: BaseException) -> None:
+    while waiting:
+        waiting.pop().broke(check, error)
 
 
 def observed_event(guard: Guard, event: dict[str, Any], decide: Callable[[], Decision]) -> Decision:

@@ -60,7 +60,7 @@ class SqliteReader:
         with self._telling():
             return self._connection.execute(statement, parameters).fetchall()
 
-    def unreadable(self) -> int:
+    def unreadable(self, query: Query) -> int:
         with self._telling():
             found = self._connection.execute(
                 "SELECT count(*) FROM records WHERE NOT json_valid(line)"
@@ -117,7 +117,7 @@ class PostgresReader:
         with self._telling():
             return [tuple(row) for row in self._connection.execute(statement, [self._name, *parameters])]
 
-    def unreadable(self) -> int:
+    def unreadable(self, query: Query) -> int:
         """A text that is no JSON could not be indexed, so none is in the table."""
         return 0
 

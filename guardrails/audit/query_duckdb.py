@@ -55,8 +55,10 @@ class FileReader:
         where, parameters = condition(query, DuckDialect())
         chosen = f"SELECT {_columns()} FROM {table} WHERE seq IS NOT NULL AND {where}"
         if query.newest is not None:
-            chosen = f"SELECT * FROM ({chosen} ORDER BY seq DESC LIMIT {int(query.newest)})"
-        yield from self._rows(f"{chosen} ORDER BY seq", [files, *parameters])
+            chosen = f"SELECT * FROM ({chosen} ORDER BY seq DESC LIMIT {int(query.newest)}) ORDER BY seq"
+            yield from self._rows(chosen, [files, *parameters])
+        else:
+            yield from self._rows(chosen + self._order(), [files, *parameters])
 
     def _rows(self, statement: str, parameters: list[Any]) -> Iterator[dict[str, Any]]:
         found = self._asked(statement, parameters)
@@ -73,11 +75,13 @@ class FileReader:
         rows: list[tuple[Any, ...]] = self._asked(statement, [files, *parameters]).fetchall()
         return rows
 
-    def unreadable(self) -> int:
-        """How many lines are no records."""
+    def unreadable(self, query: Query) -> int:
+        """How many lines are no records, in the segments that the query reads."""
         if self._is_parquet or not self._paths:
             return 0
-        table, files = self._table(Query())
+        table, files = self._table(query)
+        if not files:
+            return 0
         ((number,),) = self._asked(f"SELECT count(*) FROM {table} WHERE seq IS NULL", [files]).fetchall()
         return int(number)
 
@@ -85,7 +89,7 @@ class FileReader:
         """Write the records that match to a Parquet file; gives how many."""
         table, files = self._table(query)
         where, parameters = condition(query, DuckDialect())
-        chosen = f"SELECT {_columns()} FROM {table} WHERE seq IS NOT NULL AND {where} ORDER BY seq"
+        chosen = f"SELECT {_columns()} FROM {table} WHERE seq IS NOT NULL AND {where}{self._order()}"
         target = str(path).replace("'", "''")
         statement = f"COPY ({chosen}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)"
         ((number,),) = self._asked(statement, [files, *parameters]).fetchall()
@@ -93,6 +97,11 @@ class FileReader:
 
     def close(self) -> None:
         self._connection.close()
+
+    def _order(self) -> str:
+        """Segments, and one file that was exported, are in order already, and DuckDB keeps it: so all of a log goes
+        by without being held. Several exports may overlap."""
+        return " ORDER BY seq" if self._is_parquet and len(self._paths) > 1 else ""
 
     def _table(self, query: Query) -> tuple[str, list[str]]:
         files = [str(path) for path in self._paths]
@@ -119,7 +128,13 @@ def connected() -> DuckDBPyConnection:
     except ImportError as error:
         raise needs_extra("audit", "duckdb") from error
     return duckdb.connect(
-        ":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "true",
+            "temp_directory": "",  # records are written nowhere but where somebody asked for it
+        },
     )
 
 

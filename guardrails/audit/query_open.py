@@ -39,8 +39,9 @@ class Reader(Protocol):
         every name in a field that is a list."""
         ...
 
-    def unreadable(self) -> int:
-        """How many lines of the log are no records: one may be under way, more are damage."""
+    def unreadable(self, query: Query) -> int:
+        """How many lines are no records, of those that were looked at for a query: one may be under way, more are
+        damage."""
         ...
 
     def close(self) -> None: ...

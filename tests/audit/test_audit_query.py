@@ -118,8 +118,8 @@ def test_a_line_that_is_not_finished_is_no_answer_and_is_counted(folder: Path, t
     with open(files_at(tmp_path)[-1], "ab") as file:
         file.write(b'{"v":1,"seq":9999,"at":"2026-')
     reader = open_reader(str(tmp_path))
-    assert reader.unreadable() == 1
-    assert open_reader(str(folder)).unreadable() == 0
+    assert reader.unreadable(Query()) == 1
+    assert open_reader(str(folder)).unreadable(Query()) == 0
     assert list(reader.records(Query())) == list(open_reader(str(folder)).records(Query()))
 
 

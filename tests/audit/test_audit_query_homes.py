@@ -60,7 +60,7 @@ NAMES = st.dictionaries(st.sampled_from(COUNTED), st.lists(VALUES, min_size=1, m
 def test_the_log_holds_what_was_written(reader: Reader, records: list[dict[str, Any]]) -> None:
     assert len(records) > 40
     assert [record["seq"] for record in records] == list(range(len(records)))
-    assert reader.unreadable() == 0
+    assert reader.unreadable(Query()) == 0
 
 
 @given(names=NAMES, newest=st.none() | st.integers(1, 5), data=st.data())
