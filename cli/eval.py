@@ -115,12 +115,11 @@ def command(dataset: str, **options: Any) -> int:
     Exits with 1 when something dropped since the baseline or is below a `--min`, with 65 when the dataset or the
     baseline is malformed, and with 66 when the policy does not load.
     """
+    _check_kept(options["save_baseline"], options["words"])
     terms = _terms(options)
     subject = _subject(options)
     before = _baseline(options["baseline"], subject)
     examples = _examples(dataset, subject, options["words"])
-    if options["words"] and options["save_baseline"]:
-        raise usage("a baseline is of the whole dataset", "leave out `--filter`, or `--save-baseline`")
     evaluation = _evaluated(subject, examples)
     found = None if before is None else drift(before, evaluation, terms)
     source = "standard input" if dataset == "-" else dataset
@@ -280,6 +279,19 @@ def _bar(text: str, known: dict[str, Fraction | None]) -> Bar:
             f"there is no figure `{name}` here", did_you_mean(name, known) or f"there are {', '.join(known)}"
         )
     return Bar(name, _share(share, f"--min {name}="), known[name])
+
+
+def _check_kept(path: str | None, words: str) -> None:
+    """Say at once that the evaluation cannot be kept, and not when all is judged."""
+    if path is None:
+        return
+    if words:
+        raise usage("a baseline is of the whole dataset", "leave out `--filter`, or `--save-baseline`")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise usage(
+            f"there is no folder `{folder}` for `--save-baseline`", "make it first, or name another one"
+        )
 
 
 def _baseline(path: str | None, subject: Subject) -> Any:

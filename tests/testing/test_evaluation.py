@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +134,7 @@ def test_bars_are_named_like_the_figures(folder: Path, command: Run) -> None:
         (("--policy", "pay.guard", "--tolerance", "much"), 64, "`--tolerance much` is no share"),
         (("--policy", "pay.guard", "--min", "accuracy"), 64, "names no share"),
         (("--policy", "pay.guard", "--filter", "edge", "--save-baseline", "b"), 64, "of the whole dataset"),
+        (("--policy", "pay.guard", "--save-baseline", "no/b"), 64, "there is no folder `no`"),
         (("--policy", "pay.guard", "--baseline", "pay.guard"), 65, "is no baseline"),
         (("--policy", "pay.guard", "--baseline", "empty"), 65, "is no baseline"),
         (("--policy", "pay.guard", "--baseline", "later"), 65, "a baseline of version 9"),
@@ -416,3 +418,25 @@ def test_a_baseline_is_kept_unless_something_failed(folder: Path, command: Run) 
     assert "1 lost, 0 gained" in text.out
     evaluated(command, *words)
     assert baseline.read_text(encoding="utf-8") != kept
+
+
+def test_a_dataset_may_come_from_standard_input(
+    folder: Path, command: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = io.BytesIO((folder / "set.jsonl").read_bytes())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(data))
+    assert evaluated(command, "--policy", "pay.guard", of="-")["dataset"] == "standard input"
+
+
+def test_functions_of_the_host_are_asked(folder: Path, command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guardrails.hosting.REGISTERED", {})
+    monkeypatch.syspath_prepend(str(folder))
+    (folder / "eval_host.py").write_text(
+        "from guardrails import function\n\n@function\ndef is_known(name: str) -> bool:\n    return name == 'ana'\n"
+    )
+    (folder / "pay.guard").write_text("policy p\non call pay { allow when is_known(args.to) }\n")
+    names = (("ana", "allow"), ("bo", "deny"))
+    write(folder / "set.jsonl", [
+        {"event": {"type": "call", "tool": "pay", "args": {"to": name}}, "expect": expect} for name, expect in names
+    ])  # fmt: skip
+    assert evaluated(command, "--policy", "pay.guard", "--functions", "eval_host")["accuracy"]["hits"] == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from guardrails.errors import PolicyError
 from guardrails.testing import programs
-from guardrails.testing.files import UNLOADABLE, Choice, report_of
+from guardrails.testing.files import MALFORMED, UNLOADABLE, Choice, report_of
 from guardrails.testing.reading import suite_of
 from guardrails.testing.running import run_suite
 
@@ -91,3 +92,11 @@ def test_a_policy_that_does_not_load_says_so(folder: Path) -> None:
     suite = suite_of(CASES, str(folder / "p.test.yaml"))
     with pytest.raises(PolicyError):
         run_suite(suite)
+
+
+def test_the_collector_of_garbage_is_left_as_it_was(folder: Path) -> None:
+    before = gc.get_threshold()
+    assert statuses(folder) == ["passed"]
+    (folder / "p.test.yaml").write_text("cases: [", encoding="utf-8")
+    assert statuses(folder) == [MALFORMED]
+    assert gc.get_threshold() == before
