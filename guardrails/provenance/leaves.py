@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MOST_NAMES = 50_000
 """Names of fields that a session tells apart in paths; later ones are shown as `*`."""
 
+MOST_BITS = 4_096
+"""Bits of a whole number that is taken in decimal digits, of which very many cannot be written out."""
+
 DEEPEST = 100
 """Levels of a payload that paths tell apart."""
 
@@ -49,6 +52,8 @@ def leaf_text(value: Any) -> str:
         return plain_number(Decimal(repr(value)))
     if isinstance(value, Decimal) and value.is_finite() and -60 < value.adjusted() < 300:
         return plain_number(value)
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        return hex(value)
     return str(value)
 
 

@@ -36,7 +36,7 @@ _CALLING = re.compile(
 )
 _CARD = re.compile(r"\d{4}([ -])\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -])\d{6}\2\d{5}")
 _NORTH_AMERICAN = re.compile(r"\(?\d{3}\)?[ .-]\d{3}[.-]\d{4}|\(\d{3}\) ?\d{3} \d{4}")
-_THOUSANDS = re.compile("\\d{1,3}([ \u00a0\u202f])\\d{3}(?:\\1\\d{3})*")
+_THOUSANDS = re.compile("\\d{1,3}([\u00a0\u202f])\\d{3}(?:\\1\\d{3})*")
 _SINGLES = re.compile(r"(?<!\d)\d\D+\d(?!\d)")
 _NOT_DIGIT = re.compile(r"\D")
 
@@ -116,7 +116,7 @@ def _has_right_check(code: str) -> bool:
 
 
 def grouped_spans(text: str, start: int = 0, end: int | None = None) -> Iterator[Span]:
-    """Numbers in groups: phone numbers, cards and thousands with blanks. The key of an international phone
+    """Numbers in groups: phone numbers, cards and thousands with blanks that do not break. The key of an international phone
     number starts with `+`, that of a national one with 0, all others are the digits."""
     for found in _GROUPED.finditer(text, start, len(text) if end is None else end):
         key = _grouped(found.group()) if _starts(text, found.start()) else None

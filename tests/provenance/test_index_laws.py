@@ -162,6 +162,7 @@ JSON = st.recursive(
 @given(JSON, JSON)
 @example({"a": "\ud800"}, "\ud800 and some more words than there are in it")
 @example("\x00\x00", "\x00")
+@example([10**6_000, float("inf"), {"a": -0.0}], -(10**6_000))
 def test_any_value_can_be_added_and_looked_up(payload, value):
     index = holding((payload, USER))
     for part in (*index.look_up(value), *index.look_up(payload)):
