@@ -49,6 +49,13 @@ class Cleaner:
         """Whether something is found across texts that stand side by side, but a mask that stands for one."""
         return any(not _is_mask(text[match.start : match.end]) for match in self._detector.find(text))
 
+    def finds_nothing(self, data: bytes, names: dict[str, Any]) -> bool:
+        """Whether one look at all of it is enough to know that there is nothing to clean."""
+        text = data.decode()
+        if "\\" in text:
+            return False
+        return not self._detector.find("\n".join([text, *map(str, names.values())]))
+
     def texts(self, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """Short texts by name, such as ids, without secrets."""
         if not self._detector.find("\n".join(map(str, fields.values()))):

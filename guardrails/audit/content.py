@@ -95,13 +95,14 @@ def _is_judged(decision: Decision) -> bool:
 
 _QUOTED = re.compile(r"`[^`]*`|\"[^\"]*\"|'[^']*'|[‘“«][^’”»]*[’”»]")
 _WORD = re.compile(r"[^\s.,;:()\[\]{}]+")
-_STANDING = frozenset("""
+_MESSAGES = """
     a an and are as at be been beyond by can cannot could different does expected failed false field found has have
     hour in is it length list long longer malformed map match matches may minute missing more name names negative no
     not nothing null number object of on one only or order out path policy read second seconds set short string take
     text than that the there they this time to too took true twice type unknown url value values was were which with
     without you
-""".split())  # fmt: skip
+"""
+_STANDING = frozenset(_MESSAGES.split())
 """The words that messages are made of."""
 
 

@@ -218,9 +218,11 @@ class FileHome:
             raise
         self._bytes += len(data)
         self._head = growing.head()
-        self._note = note_of(self.linker.log, self._head, self._name, self._bytes, self._keys.head)
-        os.pwrite(self._note_file, self._note, 0)
-        os.ftruncate(self._note_file, len(self._note))
+        note = note_of(self.linker.log, self._head, self._name, self._bytes, self._keys.head)
+        os.pwrite(self._note_file, note, 0)
+        if len(note) < len(self._note):
+            os.ftruncate(self._note_file, len(note))
+        self._note = note
 
     def _begin_segment(self) -> None:
         name = f"{self._head.size:020d}.jsonl"

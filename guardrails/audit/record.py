@@ -39,6 +39,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from guardrails.audit.errors import needs_extra
+
+try:
+    from orjson import OPT_PASSTHROUGH_DATACLASS, OPT_PASSTHROUGH_DATETIME, OPT_SORT_KEYS, dumps
+except ImportError as error:
+    raise needs_extra("audit", "orjson") from error
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -56,6 +63,8 @@ FIELDS = (
     "cleaned", "chain",
 )  # fmt: skip
 
+_OPTIONS = OPT_SORT_KEYS | OPT_PASSTHROUGH_DATACLASS | OPT_PASSTHROUGH_DATETIME
+
 MOST_DEPTH = 100
 """Levels of a value that is written; what lies deeper is left out."""
 
@@ -69,11 +78,8 @@ def rfc3339(us: int) -> str:
 def as_json(value: Any) -> bytes:
     """A value as compact JSON with sorted keys, the same bytes for equal values. Whatever is no JSON becomes
     the name of its type, never its text."""
-    from orjson import OPT_PASSTHROUGH_DATACLASS, OPT_PASSTHROUGH_DATETIME, OPT_SORT_KEYS, dumps
-
-    options = OPT_SORT_KEYS | OPT_PASSTHROUGH_DATACLASS | OPT_PASSTHROUGH_DATETIME
     try:
-        return dumps(value, default=_plain, option=options)
+        return dumps(value, default=_plain, option=_OPTIONS)
     except (TypeError, ValueError, RecursionError):
         from json import dumps as by_hand
 
@@ -115,9 +121,8 @@ def _simplified(value: Any, depth: int) -> Any:
 
 def body_of(fields: Mapping[str, Any]) -> bytes:
     """The bytes of a record without its place in the log: its fields in order, without braces."""
-    from orjson import dumps
-
-    said = {name: fields[name] for name in FIELDS if fields.get(name) not in (None, "", (), [], {})}
+    get = fields.get
+    said = {name: value for name in FIELDS if (value := get(name)) or value == 0}
     try:
         data = dumps(said)[1:-1]
     except TypeError:  # halves of surrogate pairs, and numbers that are too large

@@ -75,7 +75,6 @@ class Scribe:
 
     def _body(self, draft: Draft) -> bytes:
         fields = draft.fields
-        self._clean_names(fields)
         fields["at"], fields["us"], fields["engine"] = rfc3339(draft.us), draft.us, VERSION
         if draft.decision is not None:
             _tell_decision(fields, draft.decision, draft.content.original if draft.content else b"")
@@ -84,10 +83,8 @@ class Scribe:
         self._seal(draft, subject)
         return body_of(fields)
 
-    def _clean_names(self, fields: dict[str, Any]) -> None:
-        if self._cleaner is None:
-            return
-        names = {name: fields[name] for name in NAMES if fields.get(name)}
+    def _clean_names(self, fields: dict[str, Any], names: dict[str, Any]) -> None:
+        assert self._cleaner is not None
         clean, count = self._cleaner.texts(names)
         if count:
             fields.update(clean)
@@ -103,7 +100,9 @@ class Scribe:
         ):
             fields["digest"] = {draft.part: subject.digest(content.original)}
         whole = self._whole(draft, inner)
-        if self._cleaner is not None:
+        names = {name: fields[name] for name in NAMES if fields.get(name)}
+        if self._cleaner is not None and not self._cleaner.finds_nothing(whole, names):
+            self._clean_names(fields, names)
             clean, count = self._cleaner.cleaned(whole)
             fields["cleaned"] = (fields.get("cleaned") or 0) + count or None
             if clean is None:

@@ -1,0 +1,239 @@
+"""What an audit log costs: durable beside a bare group commit, buffered beside no log, and how fast it verifies."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from threading import Lock, Thread
+from time import perf_counter
+from typing import Any
+
+from measuring import Contender, compare
+from tables import Ratio, Seconds, Table
+
+from guardrails.audit.files import FileHome
+from guardrails.audit.keys import Keys
+from guardrails.audit.log import AuditLog
+from guardrails.audit.verifying import Verifier
+from guardrails.guard import Guard
+
+POLICY = """
+policy bench
+on call refund {
+  allow when args.amount <= 500
+  deny when args.reason == "fraud"
+}
+"""
+ARGS = {"customer_id": "c-17", "amount": 40, "reason": "the parcel arrived late and the customer was unhappy"}
+PRINCIPAL = {"id": "ana", "tenant": "north", "mail": "ana@example.com"}
+KEYS = Keys(b"the key of a bench, long enough")
+THREADS = (1, 8, 32, 64)
+CALLS = 2_400
+"""Records of one measurement with threads."""
+
+ROUNDS = 9
+BURST = 200
+"""Decisions before the buffered log gets time to write."""
+
+VERIFIED = 200_000
+
+
+def run() -> list[Table]:
+    with tempfile.TemporaryDirectory() as folder:
+        return [
+            durable(Path(folder)), buffered(Path(folder)), steps(Path(folder)), verifying(Path(folder)),
+        ]  # fmt: skip
+
+
+def guard(log: AuditLog | None, mode: str = "durable") -> Guard:
+    return Guard.from_text(f"{POLICY}audit {mode}" if log else POLICY, audit=log)
+
+
+# --- durable -----------------------------------------------------------------------------------
+
+
+class Waiting:
+    """A caller of the bare one."""
+
+    __slots__ = ("leads", "turn")
+
+    def __init__(self) -> None:
+        self.leads = False
+        self.turn = Lock()
+        self.turn.acquire()
+
+
+class Bare:
+    """A group commit and nothing else: bytes of the same size, one write and one sync for all who wait."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._line = b"x" * (size - 1) + b"\n"
+        self._mutex = Lock()
+        self._waiting: list[Waiting] = []
+        self._busy = False
+
+    def write(self) -> None:
+        own = Waiting()
+        with self._mutex:
+            self._waiting.append(own)
+            if not self._busy:
+                self._busy = own.leads = True
+        if not own.leads:
+            own.turn.acquire()
+        if own.leads:
+            self._lead(own)
+
+    def _lead(self, own: Waiting) -> None:
+        with self._mutex:
+            batch, self._waiting = self._waiting, []
+        os.write(self._handle, self._line * len(batch))
+        os.fdatasync(self._handle)
+        for each in batch:
+            if each is not own:
+                each.turn.release()
+        with self._mutex:
+            self._busy = bool(self._waiting)
+            if self._waiting:
+                self._waiting[0].leads = True
+                self._waiting[0].turn.release()
+
+
+def durable(folder: Path) -> Table:
+    table = Table(
+        "records that are on disk before the caller goes on",
+        ("threads", "bare group commit/s", "decisions/s", "part of the ceiling"),
+        aim="60 % of the ceiling",
+    )
+    log = AuditLog(FileHome(str(folder / "durable"), KEYS))
+    session = guard(log).session(id="s-1", principal=PRINCIPAL)
+    session.check_call("refund", ARGS)
+    size = max(map(len, (folder / "durable").glob("*.jsonl").__next__().read_bytes().splitlines()))
+    bare = Bare(folder / "bare", size)
+    for threads in THREADS:
+        rates = [
+            (_rate(threads, bare.write), _rate(threads, lambda: session.check_call("refund", ARGS)))
+            for _ in range(ROUNDS)
+        ]
+        parts = [ours / ceiling for ceiling, ours in rates]
+        ceiling, ours = (median(rate[at] for rate in rates) for at in (0, 1))
+        table.add(threads, round(ceiling), round(ours), f"{median(parts):.0%}")
+    log.close()
+    return table
+
+
+def _rate(threads: int, action: Callable[[], Any]) -> float:
+    def work() -> None:
+        for _ in range(CALLS // threads):
+            action()
+
+    workers = [Thread(target=work) for _ in range(threads)]
+    began = perf_counter()
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    return CALLS / (perf_counter() - began)
+
+
+# --- buffered ----------------------------------------------------------------------------------
+
+
+def buffered(folder: Path) -> Table:
+    table = Table(
+        f"a decision, in bursts of {BURST}", ("log", "time", "more than without"), aim="10 µs more, buffered"
+    )
+    log = AuditLog(FileHome(str(folder / "buffered"), KEYS))
+    plain = guard(None).session(id="s-1", principal=PRINCIPAL)
+    session = guard(log, "buffered").session(id="s-1", principal=PRINCIPAL)
+    rows = [
+        ("none", plain, False),
+        ("buffered", session, False),
+        ("buffered, with all that is written later", session, True),
+    ]
+    found: dict[str, list[float]] = {name: [] for name, _, _ in rows}
+    for _ in range(ROUNDS * 4):
+        for name, asked, writes in rows:
+            found[name].append(_burst(asked, log.flush if writes else None))
+            log.flush()
+    base = median(found["none"])
+    for name, _, _ in rows:
+        time = median(found[name])
+        more = median(mine - its for mine, its in zip(found[name], found["none"], strict=True))
+        table.add(name, Seconds(time), Seconds(more) if time > base else "-")
+    log.close()
+    return table
+
+
+def _burst(session: Any, after: Callable[[], Any] | None) -> float:
+    began = perf_counter()
+    for _ in range(BURST):
+        session.check_call("refund", ARGS)
+    if after is not None:
+        after()
+    return (perf_counter() - began) / BURST
+
+
+# --- what a record is made of ------------------------------------------------------------------
+
+
+def steps(folder: Path) -> Table:
+    """The bytes of a record, with and without a look for secrets."""
+    from guardrails.audit.content import Content
+    from guardrails.audit.record import as_json
+    from guardrails.audit.scribe import Draft, Scribe
+
+    home = FileHome(str(folder / "steps"), KEYS)
+    decision = guard(None).session(id="s-1", principal=PRINCIPAL).check_call("refund", ARGS)
+    subjects = home.subjects()
+    said = as_json(ARGS)
+
+    def made(scribe: Scribe, _: Any) -> bytes:
+        fields = {"id": "0" * 32, "session": "s-1", "point": "call", "tool": "refund"}
+        draft = Draft(
+            "intent",
+            fields,
+            subject="ana",
+            who=PRINCIPAL,
+            decision=decision,
+            content=Content(said, said),
+            part="args",
+        )
+        return scribe.body(draft)
+
+    without = Contender("without", made, [(Scribe(subjects, clean=False), None)])
+    cleaned = Contender("with a look for secrets", made, [(Scribe(subjects), None)])
+    compare([without, cleaned])
+    table = Table("making the bytes of a record", ("look for secrets", "time", "ratio"))
+    for each in (without, cleaned):
+        table.add(each.name, Seconds(each.cost), Ratio(each.ratio_to(without)))
+    return table
+
+
+# --- verifying ---------------------------------------------------------------------------------
+
+
+def verifying(folder: Path) -> Table:
+    table = Table("verifying a log", ("records", "bytes each", "records/s"), aim="100,000 records a second")
+    log = AuditLog(FileHome(str(folder / "durable"), KEYS))
+    line = list(log.home.parts())[-1]
+    body = next(iter(line.lines)) and _body(log)
+    home = FileHome(str(folder / "verified"), KEYS)
+    for _ in range(VERIFIED // 1000):
+        home.append([body] * 1000)
+    reports = [Verifier(home.parts, key=KEYS.chain, fingerprint=KEYS.fingerprint).run() for _ in range(3)]
+    assert all(report.is_sound for report in reports)
+    report = sorted(reports, key=lambda each: each.seconds)[1]
+    table.add(report.records, round(report.bytes / report.records), round(report.records / report.seconds))
+    return table
+
+
+def _body(log: AuditLog) -> bytes:
+    """The body of a record as decisions make it."""
+    from guardrails.audit.chain import TAIL
+
+    lines = [line for part in log.home.parts() for line in part.lines if b'"kind":"intent"' in line]
+    return lines[-1][: -TAIL - 1].partition(b'"seq":')[2].partition(b",")[2]
