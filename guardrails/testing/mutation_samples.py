@@ -33,6 +33,9 @@ MOST_AIMED = 500
 """Events aimed at what it changed that are tried before them, of each of two kinds: those that are about it for
 certain, and those that may be."""
 
+SLOWER = 3
+"""Of what remembers, one event of so many is tried: each begins with a store and a session of its own."""
+
 MOST_FOUND = 3
 """Events that tell a mutant apart after which no more are looked for."""
 
@@ -54,10 +57,12 @@ def differing(stand: Stand, altered: Altered, seed: int) -> Iterator[Series]:
     seeds = list(_seeds(stand, altered))
     near = list(_near(stand, altered, chance.sample(seeds, min(MOST_SEEDS, len(seeds)))))
     chance.shuffle(near)
-    events = [*seeds, *_aimed(stand, altered, seeds, chance), *near[:MOST_SAMPLES]]
+    others = [*_aimed(stand, altered, seeds, chance), *near[:MOST_SAMPLES]]
     found: list[tuple[Event, Decision]] = []
     before, after = _fresh(stand.make), _fresh(altered.make)
-    for event in events:
+    if stand.make().is_stateful:
+        others = others[::SLOWER]
+    for event in [*seeds, *others]:
         decision = _decided(before(), event)
         if decision is not None and differs(decision, _decided(after(), event)):
             found.append((event, decision))

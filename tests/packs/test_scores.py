@@ -1,0 +1,54 @@
+"""The tests of every pack see each condition decide both ways, and notice nearly every small change.
+
+Packs are found, not listed: a new one is held to the same. Mutants are judged anew each time, all of them, since
+what is kept on disk knows nothing of a change of the engine.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from docs.blocks import ROOT
+
+from guardrails.testing.cases import Suite
+from guardrails.testing.coverage_reports import text_report as coverage_text
+from guardrails.testing.coverage_suites import coverages_of
+from guardrails.testing.mutation import Score, Settings, score_of
+from guardrails.testing.mutation_reports import text_report as score_text
+from guardrails.testing.reading import read_suite
+
+POLICIES = ROOT / "policies"
+PACKS = sorted(path.parent.name for path in POLICIES.glob("*/*.guard") if path.stem == path.parent.name)
+
+LEAST_SCORE = 95.0
+"""Percent of the mutants that could be noticed."""
+
+MOST_EQUIVALENT = 0.05
+"""The part of all mutants that may pass for equivalent: more would hide gaps behind a weak search."""
+
+
+def suites_of(pack: str) -> list[Suite]:
+    paths = sorted((POLICIES / pack).glob("*.test.yaml"))
+    assert paths, f"the pack `{pack}` has no `*.test.yaml`"
+    return [read_suite(str(path)) for path in paths]
+
+
+@cache
+def score(pack: str) -> Score:
+    return score_of(suites_of(pack), Settings(cache=False))
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_everything_is_covered(pack: str) -> None:
+    (coverage,) = coverages_of([suites_of(pack)], lambda suite, case: True)
+    assert coverage.percent == 100, coverage_text(coverage)
+
+
+@pytest.mark.parametrize("pack", PACKS)
+def test_mutants_are_noticed(pack: str) -> None:
+    found = score(pack)
+    assert found.percent >= LEAST_SCORE, score_text(found)
+    assert found.of("invalid") == (), "an operator made what is no policy"
+    equivalent = found.of("equivalent")
+    assert len(equivalent) <= MOST_EQUIVALENT * len(found.judged), [each.diff for each in equivalent]
