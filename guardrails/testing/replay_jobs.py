@@ -145,11 +145,17 @@ class Share:
 
 
 class Worker:
-    """Does the tasks of one job in one process. `tell` is told how many events were decided since."""
+    """Does the tasks of one job in one process. `tell` is told how many events were decided since. What `before`
+    did for the same policies need not be done again."""
 
-    def __init__(self, job: Job, tell: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self, job: Job, tell: Callable[[int], None] | None = None, before: Worker | None = None
+    ) -> None:
         self.job = job
-        self.guards = [recipe.guard() for recipe in job.recipes]
+        known = before is not None and before.job.recipes == job.recipes
+        self.guards: list[Guard] = (
+            before.guards if before and known else [recipe.guard() for recipe in job.recipes]
+        )
         self._tell = tell
         self._survey = self._new_survey() if job.shares else None
 
@@ -253,5 +259,5 @@ def work(job: Job, task: str, argument: Any) -> Any:
     """Do one task, with the worker of this thread for the job."""
     worker: Worker | None = getattr(_HERE, "worker", None)
     if worker is None or worker.job.name != job.name:
-        worker = _HERE.worker = Worker(job)
+        worker = _HERE.worker = Worker(job, before=worker)
     return getattr(worker, task)(argument)
