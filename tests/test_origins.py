@@ -250,6 +250,41 @@ def test_rows_have_labels_of_their_own(row: dict[str, Any], expected: str) -> No
     assert outcome(session, "pay", iban=EVIL) == "deny"
 
 
+def test_fields_of_a_text_are_those_of_its_json() -> None:
+    session = Guard.from_text(ROWS).session()
+    session.check_result("fields", f' [{{"iban": "{OURS}", "note": "iban: {EVIL}"}}]')
+    session.check_result("rows", f'[{{"mine": true, "iban": "{USERS}"}}]')
+    assert outcome(session, "pay", iban=OURS) == "allow"
+    assert outcome(session, "pay", iban=USERS) == "allow"
+    assert outcome(session, "pay", iban=EVIL) == "deny"
+
+
+@pytest.mark.parametrize(
+    "text", [f"- iban: {OURS}\n  note: x", f'[{{"iban": "{OURS}"}}', f'[{{"iban": "{OURS}", "iban": 1}}]']
+)
+def test_a_text_that_is_no_json_has_no_fields(text: str) -> None:
+    session = Guard.from_text(ROWS).session()
+    session.check_result("fields", text)
+    assert outcome(session, "pay", iban=OURS) == "deny"
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], {}, True])
+def test_a_result_that_says_nothing_taints_nothing(guard: Guard, nothing: Any) -> None:
+    session = guard.session()
+    session.check_result("anything", nothing)
+    assert outcome(session, "wipe") == "allow"
+    session.check_result("read", nothing)
+    assert outcome(session, "wipe") == "ask"
+
+
+def test_what_another_agent_wrote_is_no_input_of_the_user() -> None:
+    session = Guard.from_text("on call pay { allow when seen(input where text contains args.to) }").session()
+    session.check_input("pay Bob", by="agent")
+    assert outcome(session, "pay", to="Bob") == "deny"
+    session.check_input("pay Bob")
+    assert outcome(session, "pay", to="Bob") == "allow"
+
+
 def test_rows_of_what_is_no_list_vouch_for_nothing() -> None:
     session = Guard.from_text(ROWS).session()
     session.check_result("rows", {"mine": True, "iban": OURS})

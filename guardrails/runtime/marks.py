@@ -43,13 +43,26 @@ def _applying(judged: Judged) -> Iterator[tuple[Any, Any, Any]]:
                 yield from _applied(judged, effect)
 
 
+def structure_of(payload: Any) -> Any:
+    """A result that came as a text, as the JSON that it is, so that its fields and rows can be labelled; any other
+    as it is. Only JSON: in looser notations whoever writes a value can often write a field as well."""
+    if payload.__class__ is not str or payload.lstrip()[:1] not in ("{", "["):
+        return payload
+    from guardrails.strict_json import read_json
+
+    try:
+        return read_json(payload)
+    except Exception:
+        return payload
+
+
 def _applied(judged: Judged, effect: Effect) -> Iterator[tuple[Any, Any, Any]]:
     labels, paths, row = effect.mark
     places = [list(path) for path in paths] or None
     if row is None:
         yield labels, places, None
         return
-    rows = judged.event[2]
+    rows = structure_of(judged.event[2])
     if rows.__class__ is not list:
         yield restricting(labels), places, None
         return

@@ -13,7 +13,7 @@ from guardrails.errors import Ambiguous, Unavailable
 from guardrails.model import Place, Value
 from guardrails.provenance.index import Index
 from guardrails.provenance.verdicts import VOUCHING, joined, verdict
-from guardrails.runtime.marks import covers
+from guardrails.runtime.marks import covers, structure_of
 from guardrails.runtime.notes import LEFT_OUT, read_header, read_payloads
 
 TYPE_CHECKING = False
@@ -90,9 +90,14 @@ class Provenance:
             given = {label for labels, _, _ in header.labels for label in labels}
             self._labels |= (given | set(header.inherited)) - VOUCHING
             return
+        marks, default = header.labels, DEFAULTS[header.point]
         payload = read_payloads(text, header, end)[-1]
-        default = DEFAULTS[header.point]
-        marks = header.labels
+        if payload.__class__ in (bool, type(None)) or payload in ("", [], {}):
+            given = {label for mark in marks if covers(mark, ()) for label in mark[0]}
+            self._labels |= given - VOUCHING if "untrusted" in given else given  # and nothing else came in
+            return
+        if marks and payload.__class__ is str and any(paths or rows for _, paths, rows in marks):
+            payload = structure_of(payload)
         every = joined([label for labels, _, _ in marks for label in labels], default)
         if payload is LEFT_OUT:
             lost = joined({*every, "untrusted"}, default)

@@ -249,7 +249,7 @@ class Trace:
             self._settle(event, ok=header.ok is True)
             if header.point == "result":
                 self._files.add("result", event)
-        else:
+        elif header.by is None:  # what another agent wrote is not the user's word
             self._files.add(header.point, event)
 
     def _settle(self, event: Earlier, *, ok: bool) -> None:

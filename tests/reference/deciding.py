@@ -136,13 +136,12 @@ def decide(
     env = environment(files, event, tools or {}, params or {}, functions or {}, now)
     env = replace(env, tools=tools or {}, past=None if past is None else read(past))
 
-    def around(earlier: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> Environment:
+    def names_of(earlier: Mapping[str, Any], before: Sequence[Mapping[str, Any]]) -> Environment:
         theirs = environment(files, earlier, tools or {}, params or {}, functions or {}, now)
-        theirs = replace(theirs, tools=tools or {}, past=read(before))
-        return replace(theirs, known=known_of(files, earlier, before, around)) if before else theirs
+        return replace(theirs, tools=tools or {}, past=read(before))
 
     if past is not None:
-        env = replace(env, known=known_of(files, event, past, around))
+        env = replace(env, known=known_of(files, event, past, names_of))
     draft = Draft()
     for rule in rules(files, event):
         _judge(rule, inside(rule.block, env), draft)

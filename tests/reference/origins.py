@@ -40,18 +40,20 @@ class Known:
 
 
 def known_of(
-    files: Sequence[syntax.File], event: Mapping[str, Any], past: Sequence[Mapping[str, Any]], env: Any
+    files: Sequence[syntax.File], event: Mapping[str, Any], past: Sequence[Mapping[str, Any]], names_of: Any
 ) -> Known:
-    """What a session knows after `past`. `env(event, past)` gives the names of an earlier event."""
+    """What a session knows after `past`. `names_of(event, past)` gives what the names of an earlier event mean."""
     sources = [
         *[Source(text, frozenset({"records"})) for _, text in leaves(event.get("principal", {}))],
-        *[Source(text, frozenset({"policy"})) for text in constants(files, env(event, []))],
+        *[Source(text, frozenset({"policy"})) for text in constants(files, names_of(event, []))],
     ]
     context: set[str] = set()
     for number, earlier in enumerate(past):
         if earlier["type"] not in ("input", "result") or earlier.get("held"):
             continue
-        found = list(_labelled(files, earlier, env(earlier, past[:number])))
+        before = past[:number]
+        known = known_of(files, earlier, before, names_of)
+        found = list(_labelled(files, earlier, replace(names_of(earlier, before), known=known)))
         labels = {label for source in found for label in source.labels}
         if earlier.get("by") == "agent":
             context |= labels - VOUCHING
@@ -62,8 +64,9 @@ def known_of(
 
 
 def constants(files: Sequence[syntax.File], env: Environment) -> Iterator[str]:
-    for given in env.params.values():
-        yield from (text for _, text in leaves(_data(given)))
+    declared = {item.name for file in files for item in file.items if isinstance(item, syntax.Param)}
+    for name, given in env.params.items():
+        yield from (text for _, text in leaves(_data(given)) if name in declared)
     for let in env.lets.values():
         if isinstance(let.value, syntax.Literal) and let.value.kind == "string":
             yield str(let.value.value)
@@ -113,14 +116,17 @@ def _labelled(files: Sequence[syntax.File], event: Mapping[str, Any], env: Envir
         if isinstance(rule.statement.effect, syntax.Label) and not rule.shadow
         for one in _said(rule, inside(rule.block, env), payload)
     ]
-    for path, text in [*leaves(payload), ((), "")]:
+    there = [*leaves(payload)]
+    if not there:  # nothing came in, but what is said of it
+        given = {label for labels, test in said if test(()) for label in labels}
+        yield Source("", frozenset(given - VOUCHING if "untrusted" in given else given))
+    for path, text in there:
         here = {label for labels, test in said if test(path) for label in labels}
         if "untrusted" in here:
             here -= VOUCHING
         elif not here & VOUCHING:
             here |= {default}
-        if path or text or not isinstance(payload, dict | list) or not payload:
-            yield Source(text, frozenset(here))
+        yield Source(text, frozenset(here))
 
 
 def _said(rule: Any, env: Environment, payload: Any) -> Iterator[tuple[set[str], Any]]:

@@ -47,6 +47,8 @@ def read(events: Sequence[Mapping[str, Any]]) -> tuple[Happened, ...]:
     past: list[Happened] = []
     for number, event in enumerate(events):
         kind, at = event["type"], event["at"]
+        if event.get("by") == "agent":
+            continue
         if kind in {"input", "output"}:
             past.append(Happened(kind, (number, 1), at, text=event["text"]))
             continue
