@@ -135,7 +135,11 @@ class Decider:
 
     def _watched(self, guard: Guard) -> Guard:
         """The guard, with the audit log that somebody named. Stops where the policy wants one and nobody did."""
-        if self._audit is None and not os.environ.get("GUARD_AUDIT") and not guard.engine.program.head.get("audit"):
+        if (
+            self._audit is None
+            and not os.environ.get("GUARD_AUDIT")
+            and not guard.engine.program.head.get("audit")
+        ):
             return guard
         from guardrails.audit.errors import AuditError
 

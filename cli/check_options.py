@@ -24,6 +24,10 @@ OPTIONS = {
     "agent": ("JSON", "The agent."),
     "session": ("ID", "The session; without one, what is counted by session cannot be."),
     "store": ("URL", "Where limits, sessions and halts are kept: memory:, sqlite:///path or redis://host."),
+    "audit": (
+        "URL",
+        "The log that the decision is written to before it is told, such as file:///var/log/guard.",
+    ),
     "prices": ("FILE", "The price table for budgets of cost."),
     "time": ("TIME", "When it happens, such as 2026-01-31T12:00:00Z; now when left out."),
     "param": ("NAME=VALUE", "Set a parameter of the policy; may be repeated."),

@@ -99,23 +99,6 @@ def test_the_plain_evaluator_gives_the_same_values(block: Block) -> None:
         assert found == wanted, f"{REFERENCE}:{number}: {line}"
 
 
-def test_what_is_not_there_yet_is_understood_and_refused() -> None:
-    [block] = [block for block in blocks_of(REFERENCE) if block.info == "pending"]
-    with pytest.raises(PolicyError) as caught:
-        Guard.from_text(block.text)
-    found = caught.value.diagnostics
-    assert {diagnostic.rule for diagnostic in found} == {"not-available"}
-    silent = [line for line in _effects(block) if line not in {each.span.line for each in found}]
-    assert silent == []
-
-
-def _effects(block: Block) -> list[int]:
-    """The lines of a block that must each say that they are not there yet."""
-    lines = enumerate(block.text.splitlines(), 1)
-    inner = ("open", "retry", "fallback", "by", "on", "}")
-    return [number for number, line in lines if line.strip() and not line.strip().startswith(inner)]
-
-
 @pytest.mark.parametrize(
     ("kind", "text"),
     [("duration", "15m"), ("size", "10MB"), ("time", "2026-01-01T00:00:00Z"), ("money", "5 USD")],

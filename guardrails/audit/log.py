@@ -174,27 +174,11 @@ class AuditLog:
             draft = Draft(kind, fields, subject=subject, who=subject, content=Content(said, said))
             self.record(draft, durable=durable)
             return
-        from guardrails.audit.linking import own_record
-
-        body = own_record(kind, dict(facts)) if not fields else self._plain(kind, facts, fields)
+        body = self.scribe.plainly(kind, facts, fields)
         if durable:
             self.journal.write(body)
         else:
             self.journal.put(body, len(body))
-
-    def _plain(self, kind: str, facts: Mapping[str, Any], fields: dict[str, Any]) -> bytes:
-        from time import time_ns
-
-        from orjson import loads
-
-        from guardrails.audit.record import as_json, body_of, rfc3339
-        from guardrails.version import VERSION
-
-        us = time_ns() // 1000
-        said = loads(as_json(dict(facts)))
-        return body_of(
-            {**fields, "kind": kind, "at": rfc3339(us), "us": us, "engine": VERSION, "facts": said}
-        )
 
     def _prepared(self, draft: Any) -> bytes:
         return self.scribe.body(draft)

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from cli.command import Command
 from postgres_program import Postgres
 
 KEY = "a key of tests, long enough"
@@ -29,6 +30,12 @@ def audit_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """No log of these tests depends on what the surroundings say."""
     monkeypatch.setenv("GUARD_AUDIT_KEY", KEY)
     monkeypatch.delenv("GUARD_AUDIT", raising=False)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """`guard`, in this process."""
+    return Command(monkeypatch, capsys)
 
 
 @pytest.fixture(params=["file", "sqlite", "postgresql"])
