@@ -17,8 +17,11 @@ from guardrails.strict_json import write_json
 
 from . import exits
 from .approvals_pages import as_json, batch_lines, habits_table, line_of, page_of, requests_table
+from .check_options import Request as Request_
+from .check_options import parameter
 from .halt import _user
-from .options import Decorator, format_option, store_option
+from .options import Decorator, format_option, param_option, store_option
+from .policies import Policy
 from .problems import Stop, usage
 from .stores import asked, opened, shared_store, shown
 from .terminal import plain
@@ -221,6 +224,31 @@ def report(within: str, store: str | None, form: str) -> int:
     return _told(
         form, {"store": url, "quick": quick, "people": people}, habits_table(found) or "nobody answered yet"
     )
+
+
+@command.command("groups")
+@click.argument("paths", nargs=-1, required=True, metavar="POLICY...", type=click.Path())
+@reviewers_option
+@param_option
+@format_option("text", "json")
+def groups(paths: tuple[str, ...], reviewers: str | None, params: tuple[str, ...], form: str) -> int:
+    """Check that there are people for everything that a policy asks.
+
+    Ends with 1 where a statement asks a group that nobody, or too few people, are in.
+    """
+    request = Request_()
+    request.paths[:] = paths
+    request.params.update(map(parameter, params))
+    guard = Policy(request).guard(opened("memory:"))
+    try:
+        known = groups_of(reviewers)
+    except EvaluationError as error:
+        raise Stop(exits.DATA, f"error: {error}") from error
+    desk = Approvals(guard.state.store, SystemClock(), known, asked=guard.engine.program.head["asked"])
+    found = desk.problems()
+    told = "\n".join(map(plain, found)) or "everybody who is asked is known"
+    _told(form, {"policy": guard.digest, "problems": found}, told)
+    return exits.FINDINGS if found else exits.ALLOW
 
 
 @command.command("export")

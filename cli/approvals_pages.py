@@ -21,6 +21,11 @@ from .terminal import plain
 SHORT = 10
 """Letters of an id that lists show; they are enough to name it."""
 
+RISKS = {
+    "destructive": "the tool says that it changes or deletes what cannot be brought back",
+    "open world": "the tool says that it reaches systems outside",
+}
+
 DEFAULTS = {
     "ask": "if nobody answers, the call is denied",
     "review": "it happened already; nothing waits for the review",
@@ -164,7 +169,7 @@ def _parts(request: Request, desk: Approvals) -> Iterator[tuple[str, Iterable[st
             for a in request.answers
         ),
     )
-    yield "risk", request.dossier.risk
+    yield "risk", (RISKS.get(hint, hint) for hint in request.dossier.risk)
     yield "where values came from", (f"{what}: {found}" for what, found in request.dossier.origins)
     yield "limits", (f"{name}: {used} of {limit} used" for name, used, limit in request.dossier.fills)
     yield (

@@ -238,7 +238,8 @@ class Guard:
 
         if self._groups is None:
             self._groups = _groups(None)
-        return Approvals(self.state.store, self.clock, self._groups, (self.name, self.digest))
+        asked = self.engine.program.head["asked"]
+        return Approvals(self.state.store, self.clock, self._groups, (self.name, self.digest), asked)
 
     # --- deciding ------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ and hands the compiler over to the program, so that units are compiled when they
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from re import search
@@ -262,8 +262,27 @@ def program_of(checked: Checked, sources: Sources, digest: str) -> Program:
         "uses_tokens": uses_tokens,
         "reveals": checked.reveals,
         "audit": _audit(sources.units),
+        "asked": tuple(_asked(sources.units)),
+        "hints": {tool.name: hints for tool in checked.tools.values() if (hints := _hints(tool))},
     }
     return Program(head, {}, compiler.unit)
+
+
+def _asked(units: Iterable[Unit]) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """Whom statements ask: `(place, how many, names)`."""
+    for unit in units:
+        for node in walk(unit.file):
+            if isinstance(node, syntax.Ask | syntax.Review):
+                quorum = node.quorum if isinstance(node, syntax.Ask) else 1
+                yield str(node.span), quorum, node.reviewers
+                if isinstance(node, syntax.Ask) and node.otherwise:
+                    yield str(node.span), quorum, node.otherwise
+
+
+def _hints(tool: Tool) -> tuple[str, ...]:
+    """What a tool says of its own dangers."""
+    said = (("destructive", tool.destructive), ("open world", tool.open_world))
+    return tuple([hint for hint, is_so in said if is_so])
 
 
 def _audit(units: Iterable[Unit]) -> tuple[str, str] | None:

@@ -43,14 +43,21 @@ QUICK = 10.0
 
 class Approvals:
     """The requests of a store. `policy` is name and digest of the policy in force, where one is at hand: what
-    was asked under an earlier one can no longer be approved."""
+    was asked under an earlier one can no longer be approved. `asked` is whom that policy asks, as
+    `(place, how many, names)`."""
 
     def __init__(
-        self, store: Store, clock: Clock, groups: Groups | None = None, policy: tuple[str, str] | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        groups: Groups | None = None,
+        policy: tuple[str, str] | None = None,
+        asked: Iterable[tuple[str, int, tuple[str, ...]]] = (),
     ) -> None:
         self._store = store
         self._clock = clock
         self._policy = policy
+        self._asked = tuple(asked)
         self.groups = groups or Groups()
 
     # --- looking -------------------------------------------------------------------------------
@@ -142,6 +149,12 @@ class Approvals:
     def report(self, *, quick: float = QUICK) -> tuple[Habits, ...]:
         """How people decide: how many answers each gave, and how many unread or within `quick` seconds."""
         return habits_of(self._all(self._clock.now()), int(quick * 1_000_000))
+
+    def problems(self) -> tuple[str, ...]:
+        """Statements of the policy that nobody, or too few people, can answer, as far as is known: their requests
+        could only run out."""
+        told = (self.groups.lacking(names, quorum) for _, quorum, names in self._asked)
+        return tuple([f"{place}: {why}" for (place, *_), why in zip(self._asked, told, strict=True) if why])
 
     # --- inside --------------------------------------------------------------------------------
 

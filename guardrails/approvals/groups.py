@@ -34,6 +34,17 @@ class Groups:
         """Those of the names that nobody is behind."""
         return tuple([name for name in names if not self._named(name)])
 
+    def lacking(self, names: Iterable[str], quorum: int) -> str:
+        """Why there are less than `quorum` people behind these names; empty when there are enough."""
+        asked = tuple(names)
+        unknown, able = self.unknown(asked), self.of(asked)
+        told = ", ".join(f"`{name}`" for name in unknown or asked) or "any group"
+        if unknown:
+            return f"nobody is known in {told}"
+        if len(able) >= quorum:
+            return ""
+        return f"{quorum} are asked, and {told} has {len(able)}" if able else f"nobody is known in {told}"
+
     def _named(self, name: str) -> tuple[str, ...]:
         if name in self.members:
             return self.members[name]

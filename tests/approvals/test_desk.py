@@ -146,6 +146,33 @@ def test_what_a_person_needs_to_decide_is_there() -> None:
     assert (request.subject.principal, request.subject.agent) == ("paul", "bot")
 
 
+def test_what_a_tool_says_of_itself_is_a_risk() -> None:
+    tools = """{"tools": [{"name": "wipe", "annotations": {"destructiveHint": true, "openWorldHint": false},
+                 "inputSchema": {"type": "object"}}]}"""
+    guard = guard_of(policy="policy desk\non call wipe { ask finance }", tools=tools)
+    request = guard.approvals.get(asked_for(session_of(guard), "wipe", {}))
+    assert request.dossier.risk == ("destructive",)
+    assert request.subject.tool_digest.startswith("sha256:")
+
+
+def test_whom_nobody_knows_is_told_before_anybody_is_asked() -> None:
+    assert guard_of().approvals.problems() == ()
+    policy = """
+    on call a { ask treasury within 1h else finance }
+    on call b { ask 3 of finance }
+    on call c { ask ana; review by zoe }
+    default call ask nobody
+    """
+    found = guard_of(policy=policy).approvals.problems()
+    assert [text.split(": ", 1)[1] for text in found] == [
+        "nobody is known in `treasury`", "3 are asked, and `finance` has 2", "nobody is known in `zoe`",
+        "nobody is known in `nobody`",
+    ]  # fmt: skip
+    assert found[0].startswith("policy.guard:2:")
+    everybody = guard_of(policy="on call a { ask }", reviewers={}).approvals.problems()
+    assert [text.split(": ", 1)[1] for text in everybody] == ["nobody is known in any group"]
+
+
 def test_people_are_not_shown_what_stands_behind_a_token() -> None:
     policy = """
     on result lookup { redact pii(EMAIL_ADDRESS) in result with token }

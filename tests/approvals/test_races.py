@@ -32,7 +32,7 @@ def race(url: str, call_id: str | None = None) -> list[str]:
     runners = [FORKING.Process(target=run_for, args=(url, start, answers, call_id)) for _ in range(MANY)]
     for runner in runners:
         runner.start()
-    found = [answers.get(timeout=120) for _ in runners]
+    found = [answers.get(timeout=300) for _ in runners]
     for runner in runners:
         runner.join()
     return found

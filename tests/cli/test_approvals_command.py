@@ -191,8 +191,23 @@ def test_what_is_wrong_is_said(pay: Payments, words: tuple[str, ...], code: int,
     assert "secret" not in result.err
 
 
+def test_a_policy_is_checked_for_people_that_are_not_there(pay: Payments, tmp_path: Path) -> None:
+    fine = pay("groups", "pay.guard")
+    assert (fine.code, fine.out) == (0, "everybody who is asked is known\n")
+    (tmp_path / "few.yaml").write_text("finance: [ana]\n")
+    lacking = pay("groups", "pay.guard", "--reviewers", "few.yaml")
+    assert (lacking.code, lacking.out.splitlines()) == (
+        1,
+        [
+            "pay.guard:3:15: nobody is known in `security`",
+            "pay.guard:4:21: 2 are asked, and `finance` has 1",
+        ],
+    )
+    assert len(pay.data("groups", "pay.guard", "--reviewers", "few.yaml")["problems"]) == 2
+
+
 def test_every_command_has_help(pay: Payments) -> None:
-    words = ("list", "show", "approve", "deny", "judge", "watch", "report", "export")
+    words = ("list", "show", "approve", "deny", "judge", "watch", "report", "groups", "export")
     told = pay("--help").out
     assert [word for word in words if word not in told] == []
     assert all(pay(word, "--help").code == 0 for word in words)

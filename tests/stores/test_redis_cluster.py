@@ -12,6 +12,7 @@ from redis_servers import SECOND, Cluster, Sealed
 
 from guardrails.stores import (
     Demand,
+    Document,
     Gate,
     Granted,
     Note,
@@ -51,6 +52,9 @@ def test_every_node_leads_to_the_one_that_has_the_store(cluster: Cluster) -> Non
         assert answer.fills == (used, 2 * used, 1)
         assert store.commit(answer.reservation, {"b": 2}, now=0)
         assert store.recall("s", after=0, now=0).last == used
+        written = store.swap("d", str(used), version=used - 1, keep=TTL, now=0)
+        assert written == store.read("d", now=0) == Document("d", used, str(used))
+        assert store.scan("", now=0) == (written,)
         store.close()
 
 
