@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts unit services bench bench-pii soak clean
+.PHONY: demo test lint types contracts unit services bench bench-pii bench-injection soak clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -48,6 +48,12 @@ bench: $(STAMP)
 # Personal data: precision, recall and speed beside Presidio, as Markdown.
 bench-pii: $(STAMP)
 	$(BIN)/python tests/bench/pii.py
+
+# The packs against instructions that attackers plant, on the suites of AgentDojo, as Markdown: the table of
+# policies/INJECTION.md. With ARGS=--each every run that asks, ARGS=--text with results as text.
+bench-injection: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[injection-bench]'
+	$(BIN)/python tests/bench/injection.py $(ARGS)
 
 # The full counts of fuzzers and properties: minutes to hours.
 soak: $(STAMP)
