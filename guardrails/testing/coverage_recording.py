@@ -225,6 +225,7 @@ class _Guard(Guard):
         self.recorder = recorder
         super().__init__(guard.engine.program, clock=guard.clock, source=guard.source, state=guard._state)
         self.host = _Host(guard.host, recorder)
+        self._groups = guard._groups
 
     @property
     def engine(self) -> Engine:

@@ -4,6 +4,7 @@ how many are met, and every case that is missing, in words."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 import xml.dom.minidom
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -364,6 +365,8 @@ def test_recording_changes_no_decision(pack: str) -> None:
     """The cases of the packs come out the same, decision by decision, with and without probes; only the place of
     an error may be a smaller part of its condition."""
     suite = read_suite(str(ROOT / "policies" / pack / f"{pack}.test.yaml"))
+    alone = [case for case in suite.cases if all(step.parallel == 1 for step in case.steps)]
+    suite = replace(suite, cases=tuple(alone))  # of what happens at once, who comes first is chance
     recorder, source = Recorder(), source_of(suite)
     loaded = recorder.load(source.paths, params=source.params, functions=source.functions)
     assert loaded.program is not None
