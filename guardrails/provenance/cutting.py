@@ -7,6 +7,8 @@ source has, the values inside it, and one rest that nobody supplied.
 
 from __future__ import annotations
 
+import re
+
 from guardrails.provenance.forms import inside, is_address, read
 from guardrails.provenance.parts import Part
 from guardrails.provenance.runs import Runs
@@ -29,6 +31,9 @@ SHORT = 80
 
 DIGITS = 6
 """Significant digits below which a number is weak."""
+
+_HIDDEN = re.compile(r"[^\w\s!-~\u2010-\u2027\u20a0-\u20bf\xa1-\xac\xae-\xbf]")
+"""What is neither a word, a blank, an ordinary mark nor a currency, and may not be seen by whoever approves it."""
 
 _QUOTES = "\"'`“”‘’«»‹›"
 
@@ -94,10 +99,11 @@ def _within(start: int, end: int, covered: Spans) -> bool:
 
 def _rest(text: str, covered: Spans) -> str:
     """The words that nothing covers, if one of them matters."""
-    left, last = [], 0
+    left, last, hidden = [], 0, False
     for start, end in [*sorted(covered), (len(text), len(text))]:
         left += WORD.findall(text, last, max(last, start))
+        hidden = hidden or _HIDDEN.search(text[last:start]) is not None
         last = max(last, end)
-    if all(word.casefold() in STOP for word in left):
+    if not hidden and all(word.casefold() in STOP for word in left):
         return ""
-    return " ".join(left)
+    return " ".join(left) or text

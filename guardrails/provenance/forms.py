@@ -89,7 +89,7 @@ def inside(text: str) -> list[tuple[int, int, tuple[Form, ...]]]:
     """The values inside `text`, in order and without overlaps; of very many, some."""
     found: list[tuple[int, int, tuple[Form, ...]]] = []
     for start, end, forms in _all_inside(text):
-        if len(found) < MOST_INSIDE and _is_free(start, end, found):
+        if len(found) < MOST_INSIDE and not _is_cut(text, start, end) and _is_free(start, end, found):
             found.append((start, end, forms))
     return sorted(found, key=lambda each: each[0])
 
@@ -144,15 +144,16 @@ def same(text: str, form: Form) -> Iterator[tuple[int, int]]:
         for start, end, key in spans(text, first, last):
             if end > last - CUT and last < len(text):
                 continue  # what follows could make it longer
-            if _goes_on(text[start - 1 : start]) or _goes_on(text[end : end + 1]):
+            if _is_cut(text, start, end):
                 continue
             if key == form.key or (form.kind == "grouped" and same_number(key, form.key)):
                 yield start, end
 
 
-def _goes_on(character: str) -> bool:
-    """Whether a character beyond ASCII makes a value longer; the kinds see to ASCII themselves."""
-    return not character.isascii() and belongs(character)
+def _is_cut(text: str, start: int, end: int) -> bool:
+    """Whether a character beyond ASCII next to a value makes it longer; the kinds see to ASCII themselves."""
+    beside = text[start - 1 : start] if start else "", text[end : end + 1]
+    return any(not character.isascii() and belongs(character) for character in beside)
 
 
 def _near(text: str, form: Form) -> list[tuple[int, int]]:

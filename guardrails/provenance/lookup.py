@@ -77,9 +77,11 @@ class Lookup:
             for start, end in occurrences(window.text, text):
                 found.take(window, start, end, exact=True)
 
-    def windows(self, words: Iterable[str], found: Gathering, around: int) -> Iterator[Window]:
+    def windows(
+        self, words: Iterable[str], found: Gathering, around: int, most: int = MANY
+    ) -> Iterator[Window]:
         """What stands around the blocks with one of the words and the others near, as long as sources with their
-        labels are wanted."""
+        labels are wanted. `most` bounds the blocks of the rarest word that are considered."""
         counts = []
         for word in words:
             count = self.count(word)
@@ -88,7 +90,7 @@ class Lookup:
             counts.append((count, word))
         counts.sort()
         others = [word for _, word in counts[1:]]
-        blocks = self.postings.blocks(counts[0][1], MANY) if counts else []
+        blocks = self.postings.blocks(counts[0][1], most) if counts else []
         place = 0
         while place < len(blocks):
             block = blocks[place]

@@ -32,6 +32,9 @@ MOST = 512
 NEAR = 48
 """Bytes that are read on either side of a block, beside three times the length of the value."""
 
+FEW = 48
+"""Blocks of the rarest word of a value that are considered."""
+
 DAY = 10
 """Characters of the day in the key of a point in time."""
 
@@ -64,14 +67,14 @@ def _loosely(text: str, forms: tuple[Form, ...], lookup: Lookup, found: Gatherin
         if form.kind == "date" and len(form.key) > DAY:
             _of_form(Form("date", form.key[:DAY]), lookup, found)
     for key in keys.union(*map(_loose_keys, forms)):
-        for window in lookup.windows([SIGN + key], found, NEAR):
+        for window in lookup.windows([SIGN + key], found, NEAR, FEW):
             for start, end, there in loose_spans(window.text):
                 if there == key:
                     found.take(window, start, end, exact=False)
 
 
 def _of_form(form: Form, lookup: Lookup, found: Gathering) -> None:
-    for window in lookup.windows([form.key], found, NEAR):
+    for window in lookup.windows([form.key], found, NEAR, FEW):
         for start, end in same(window.text, form):
             found.take(window, start, end, exact=False)
 
@@ -91,7 +94,7 @@ def _in_other_words(text: str, forms: tuple[Form, ...], lookup: Lookup, found: G
         if len(letters) < LEAST or not words or way in tried:
             continue
         tried.add(way)
-        for window in lookup.windows(words, found, 3 * len(letters) + NEAR):
+        for window in lookup.windows(words, found, 3 * len(letters) + NEAR, FEW):
             place = _in_a_row(window.text, letters)
             if place is not None:
                 found.take(window, *place, exact=False)

@@ -8,7 +8,7 @@ look trusted.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from guardrails.provenance.aligned import one_blank, stands_alone
 from guardrails.provenance.sources import Gathering
@@ -28,7 +28,7 @@ STRONG = 4
 MOST_WORDS = 4_000
 """Words of a text that are compared; what follows is left over."""
 
-COMMON = 256
+COMMON = 128
 """Blocks of a word from which on it is too common to look for; a run is looked for by its other words."""
 
 SIDE = 96
@@ -71,8 +71,10 @@ class Runs:
         self._lookup = lookup
         self._plain = one_blank(composed(text))
         self._folded = lowered(self._plain)
-        self._spans = [found.span() for found in WORD.finditer(text)]
-        self._places = [found.span() for found in WORD.finditer(self._plain)][:MOST_WORDS]
+        self._places = [found.span() for found in islice(WORD.finditer(self._plain), MOST_WORDS)]
+        self._spans = self._places
+        if self._plain != text:
+            self._spans = [found.span() for found in islice(WORD.finditer(text), MOST_WORDS)]
         self._keys = [self._plain[start:end].casefold()[:LONGEST] for start, end in self._places]
         self._blocks: dict[str, _Blocks | None] = {}
 
@@ -80,11 +82,23 @@ class Runs:
         """The runs, each as long as can be."""
         place = 0
         while place + STRONG <= len(self._places):
+            unknown = self._unknown(place)
+            if unknown >= 0:
+                place = unknown + 1
+                continue
             length, gathering = self._longest(place)
             if length:
                 last = place + length - 1
                 yield Run(self._spans[place][0], self._spans[last][1], gathering.sources())
             place += length or 1
+
+    def _unknown(self, place: int) -> int:
+        """The last of the first words of a run that is in no source, so that no run has it; -1 if there is none."""
+        for at in range(place + STRONG - 1, place - 1, -1):
+            key = self._keys[at]
+            if _leads(key) and not self._lookup.count(key):
+                return at
+        return -1
 
     def _longest(self, place: int) -> tuple[int, Gathering]:
         best, gathering = 0, Gathering(self._lookup.archive)
