@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +19,13 @@ from guardrails.approvals.answering import Rejected
 MANY = 32
 FORKING = multiprocessing.get_context("forkserver")
 FORKING.set_forkserver_preload(["__main__", "lease_runner"])
+
+
+@pytest.fixture(autouse=True)
+def server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that runners are forked from; it finds what it preloads by the environment only."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    forkserver.ensure_running()
 
 
 @pytest.fixture(params=["sqlite", "redis"])
