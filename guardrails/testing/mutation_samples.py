@@ -15,11 +15,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from guardrails.errors import GuardError
 from guardrails.guard import Guard
+from guardrails.language import syntax
 from guardrails.language.checked import Change, Checked
 from guardrails.model import Decision
 from guardrails.testing.cases import SESSION
 from guardrails.testing.knowing import Fields, known_of
-from guardrails.testing.mutation_variations import Event, aim_of, aimed, guessed, varied
+from guardrails.testing.mutation_variations import (
+    Event,
+    aim_of,
+    aimed,
+    at,
+    guessed,
+    paths_of,
+    texts_of,
+    varied,
+    with_value,
+)
 from guardrails.testing.running import Make
 from guardrails.testing.sampling import neighbours, sample_event
 
@@ -47,6 +58,9 @@ MOST_SEEDS = 24
 MOST_REPEATS = 64
 """How often an event comes again for what counts."""
 
+MOST_PAIRS = 200
+"""Calls that are tried after an event that is labelled."""
+
 Series: TypeAlias = tuple[tuple[Event, int, Decision], ...]
 """Events, how often each, and what the policy as it is decides."""
 
@@ -73,6 +87,8 @@ def differing(stand: Stand, altered: Altered, seed: int) -> Iterator[Series]:
     if stand.checked.counters:
         for event in _seeds(stand, altered):
             yield from _repeated(stand.make(), altered.make(), event)
+    if _is_about_labels(stand, altered):
+        yield from _followed(stand, altered, seeds, chance)
 
 
 def _fresh(make: Make) -> Make:
@@ -96,6 +112,32 @@ def _repeated(guard: Guard, other: Guard, event: Event) -> Iterator[Series]:
         if first is None:
             _decided(other, event)
         first = first or decision
+
+
+def _is_about_labels(stand: Stand, altered: Altered) -> bool:
+    """Whether what a changed rule does is to label: that shows at a later event only."""
+    rules = [rule for rule in stand.checked.rules if rule.index in altered.rules]
+    return any(isinstance(rule.statement.effect, syntax.Label) for rule in rules)
+
+
+def _followed(stand: Stand, altered: Altered, seeds: list[Event], chance: Random) -> Iterator[Series]:
+    """An event that is labelled, and then a call of the tests that takes a text from it."""
+    pairs = [
+        (event, with_value(call, path, text))
+        for event in seeds
+        for text in dict.fromkeys(texts_of(event))
+        for call in _all_events(stand)
+        for path in (paths_of(call) if call["type"] == "call" else ())
+        if path[0] == "args" and isinstance(at(call, path), str)
+    ]
+    for event, call in chance.sample(pairs, min(MOST_PAIRS, len(pairs))):
+        guard, other = stand.make(), altered.make()
+        event, call = ({**each, "session": SESSION} for each in (event, call))
+        first, _ = _decided(guard, event), _decided(other, event)
+        then = _decided(guard, call)
+        if first is not None and then is not None and differs(then, _decided(other, call)):
+            yield ((event, 1, first), (call, 1, then))
+            return
 
 
 def _decided(guard: Guard, event: Event) -> Decision | None:

@@ -58,7 +58,7 @@ def aim_of(mutant: Mutant, source: str, events: Iterable[Event]) -> Aim:
     was, now = set(_strings(before)), set(_strings(after))
     written = dict.fromkeys(each for text in (before, after) for each in _patterns(text))
     patterns = tuple(finds for each in written for finds in _finding(each))
-    texts = tuple(dict.fromkeys(text for event in events for text in _texts(event)))
+    texts = tuple(dict.fromkeys(text for event in events for text in texts_of(event)))
     found = [text for text in texts if any(list(finds(text)) for finds in patterns)]
     made_up = [text for each in written for text in examples_of(each)]
     numbers = sorted({Decimal(each) for text in (before, after) for each in _numbers(text)})
@@ -186,7 +186,8 @@ def _without_fields(event: Event) -> Iterator[Event]:
             yield {**event, place: {key: value for key, value in record.items() if key != name}}
 
 
-def _texts(event: Event) -> Iterator[str]:
+def texts_of(event: Event) -> Iterator[str]:
+    """The texts that an event holds."""
     for path in paths_of(event):
         value = at(event, path)
         if isinstance(value, str):

@@ -89,6 +89,36 @@ def test_words_of_other_tests_come_in(tmp_path: Path) -> None:
     assert dropped == ["survived", "survived"]
 
 
+LABELS = """
+on call fetch { allow }
+on result fetch { label records }
+on call send {
+  allow
+  asked: ask unless origin(args.to) in {records}
+}
+"""
+
+
+def test_a_label_shows_at_a_later_call(tmp_path: Path) -> None:
+    """No test sends to an address that was looked up; the case that would notice a label that is gone does."""
+    path = suite_for(tmp_path, LABELS, [])
+    cases = [
+        {
+            "name": "fetched",
+            "result": "fetch",
+            "value": {"address": "eve@evil.test"},
+            "expect": {"applied": []},
+        },
+        {"name": "sent", "call": "send", "args": {"to": "ana@mail.test"}, "expect": {"applied": ["asked"]}},
+    ]
+    Path(path).write_text(json.dumps({"policy": "p.guard", "cases": cases}), encoding="utf-8")
+    found = score_of([read_suite(path)], Settings(cache=False))
+    gone = next(each.verdict for each in found.judged if each.mutant.what == "`label records` is gone")
+    assert gone.fate == "survived"
+    assert "steps:" in gone.case
+    assert "eve@evil.test" in gone.case
+
+
 def test_what_cannot_be_told_apart_is_equivalent(tmp_path: Path) -> None:
     """Above 4 is above 3 too, and a text of five digits has five of anything."""
     policy = (
