@@ -7,9 +7,9 @@ from typing import Any
 from approving import NOW, REFUND, asked_for, guard_of, session_of
 
 from guardrails import Guard
-from guardrails.stores import redis as _redis  # noqa: F401 - each process would import it anew
 from guardrails.runtime.clock import FrozenClock
 from guardrails.state import State
+from guardrails.stores import redis as _redis  # noqa: F401 - each process would import it anew
 
 _warm = guard_of()
 asked_for(session_of(_warm))  # whatever is imported or compiled late is there before the race
