@@ -10,6 +10,7 @@ from guardrails.lint.rules import (
     dead,
     grants,
     names,
+    origins,
     patterns,
     structure,
     texts,
@@ -20,5 +21,5 @@ from guardrails.lint.rules import (
 
 FAMILIES = (
     dead, conflicts, thresholds, grants, patterns, texts, names, tools, structure, wording, amounts, content,
-    suppressions,
+    origins, suppressions,
 )  # fmt: skip
