@@ -65,7 +65,7 @@ class Asking:
         self._now = event.now
         self._subject = subject_of(accounts, event, tool_digest)
         subject = self._subject
-        self._key = CALLS + digest_of([subject.session, subject.tool, subject.digest])
+        self._key = CALLS + digest_of([subject.policy_name, subject.session, subject.tool, subject.digest])
 
     def settled(self, decision: Decision) -> Steps:
         """The decision that holds. Raises `Unavailable` without the store."""

@@ -97,7 +97,9 @@ class Approvals:
         """Every request that waits, and each one again whenever anything happened to it, without an end."""
         known: dict[str, tuple[str, int]] = {}
         while True:
-            for request in self.list("any", kind=kind):
+            there = self.list("any", kind=kind)
+            known = {request.id: known[request.id] for request in there if request.id in known}
+            for request in there:
                 mark = self.state_of(request), len(request.answers)
                 is_new = request.id not in known
                 if known.get(request.id) != mark and not (is_new and mark[0] not in WAITING):

@@ -39,7 +39,7 @@ def needs_of(decision: Decision, accounts: Accounts, event: Event, args: Any) ->
     for approval in decision.approvals:
         reason = next((a for a in decision.reasons if a.name == approval.statement), None)
         bounds = [bound for e in unit.effects if e.applied.name == approval.statement for bound in e.bounds]
-        statement, reviewers, quorum, within, otherwise, _ = _terms(approval)
+        statement, reviewers, quorum, within, otherwise = _terms(approval)
         place, because = (str(reason.place), reason.message) if reason else ("", None)
         shown = tuple(dict.fromkeys(_bounds(bounds, args)))
         found.append(Need(statement, place, reviewers, quorum, within, otherwise, because, shown))
@@ -53,7 +53,7 @@ def terms_of(decision: Decision) -> frozenset[tuple[object, ...]]:
 
 def _terms(approval: Approval) -> tuple[Any, ...]:
     within = None if approval.within is None else round(approval.within * 1_000_000)
-    return (approval.statement, approval.reviewers, approval.quorum, within, approval.otherwise, None)
+    return (approval.statement, approval.reviewers, approval.quorum, within, approval.otherwise)
 
 
 def _bounds(bounds: Any, args: Any) -> Iterator[tuple[str, str, str]]:

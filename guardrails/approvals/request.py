@@ -29,15 +29,6 @@ STATES: Final = (*WAITING, "approved", "consumed", "denied", "expired", "void", 
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
-    """A lease for more than one call: `uses` of them in the session, with a value of up to `bound` at `path`."""
-
-    uses: int = 1
-    path: tuple[str, ...] = ()
-    bound: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Need:
     """One statement that asks: `quorum` of `reviewers` within `within`, else of `otherwise` in as long again.
 
@@ -52,7 +43,6 @@ class Need:
     otherwise: tuple[str, ...] = ()
     because: str | None = None
     bounds: tuple[tuple[str, str, str], ...] = ()
-    scope: Scope | None = None
 
     @property
     def stages(self) -> int:
@@ -72,7 +62,7 @@ class Need:
     @property
     def terms(self) -> tuple[object, ...]:
         """What is asked, without what depends on the arguments."""
-        return (self.statement, self.reviewers, self.quorum, self.within, self.otherwise, self.scope)
+        return (self.statement, self.reviewers, self.quorum, self.within, self.otherwise)
 
 
 @dataclass(frozen=True, slots=True)

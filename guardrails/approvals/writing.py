@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from guardrails.approvals.request import Answer, Dossier, Need, Request, Scope, Subject
+from guardrails.approvals.request import Answer, Dossier, Need, Request, Subject
 from guardrails.errors import TooLarge, Unavailable
 from guardrails.strict_json import read_json, write_json
 
@@ -39,12 +39,10 @@ def read(text: str) -> Request:
 
 
 def _need(data: dict[str, Any]) -> Need:
-    scope = data["scope"]
     return Need(**data | {
         "reviewers": tuple(data["reviewers"]),
         "otherwise": tuple(data["otherwise"]),
         "bounds": _pairs(data["bounds"]),
-        "scope": None if scope is None else Scope(scope["uses"], tuple(scope["path"]), scope["bound"]),
     })  # fmt: skip
 
 

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 READ = "SELECT version, ends, text FROM document WHERE key = ?"
 WRITE = "INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?)"
-SCAN = """SELECT key, version, text FROM document WHERE key > ? AND key >= ? AND substr(key, 1, length(?2)) = ?2
-  AND ends > ? ORDER BY key LIMIT ?"""
+SCAN = """SELECT key, version, text FROM document WHERE key > ?1 AND key >= ?2 AND (?3 IS NULL OR key < ?3)
+  AND ends > ?4 ORDER BY key LIMIT ?5"""
 CLEAR = "DELETE FROM document WHERE key IN (SELECT key FROM document WHERE ends <= ? ORDER BY ends LIMIT ?)"
 
 
@@ -33,4 +33,14 @@ def swap(connection: Connection, document: Document, ends: int, now: int) -> Doc
 
 
 def scan(connection: Connection, prefix: str, after: str, most: int, now: int) -> tuple[Document, ...]:
-    return tuple([Document(*row) for row in connection.execute(SCAN, (after, prefix, now, most))])
+    terms = (after, prefix, following(prefix), now, most)
+    return tuple([Document(*row) for row in connection.execute(SCAN, terms)])
+
+
+def following(prefix: str) -> str | None:
+    """The first key after all that begin with `prefix`; None where there is none."""
+    plain = prefix.rstrip("\U0010ffff")
+    if not plain:
+        return None
+    after = ord(plain[-1]) + 1
+    return plain[:-1] + chr(0xE000 if 0xD800 <= after < 0xE000 else after)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from guardrails import Guard
 from guardrails.approvals.answering import Rejected, answered, nobody
 from guardrails.approvals.groups import Groups, groups_of
-from guardrails.approvals.request import STATES, Answer, Need, Request, Scope, Subject
+from guardrails.approvals.request import STATES, Answer, Need, Request, Subject
 from guardrails.approvals.writing import read, showable, written
 from guardrails.errors import EvaluationError, Unavailable
 
@@ -220,7 +220,7 @@ def test_a_request_is_read_back_as_it_was_written() -> None:
     request = guard.approvals.get(asked_for(session_of(guard)))
     assert read(written(request)) == request
     full = request_of(
-        Need("a", "p:1:1", ("x",), 2, HOUR, ("y",), "why", (("args.a", "1", "2"),), Scope(3, ("a",), "200")),
+        Need("a", "p:1:1", ("x",), 2, HOUR, ("y",), "why", (("args.a", "1", "2"),)),
         answers=(Answer("ana", "approve", 5, "r", 4, ((0, 1),), 3),),
         shown={"ana": 4},
         uses=((5, "c"),),

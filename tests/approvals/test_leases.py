@@ -283,6 +283,19 @@ def test_a_newer_policy_makes_it_void(tmp_path: Any) -> None:
     assert session_of(guard).check_call("refund", REFUND).approval is None
 
 
+def test_policies_of_other_names_ask_on_their_own() -> None:
+    from guardrails.stores.memory import MemoryStore
+
+    store = MemoryStore()
+    guards = [guard_of(store), guard_of(store, POLICY.replace("policy desk", "policy other"))]
+    requests = [asked_for(session_of(guard)) for guard in guards]
+    assert len(set(requests)) == 2
+    guards[0].approvals.approve(requests[0], by="ana")
+    assert [asked_for(session_of(guards[1])), session_of(guards[0]).check_call("refund", REFUND).approval] == [
+        requests[1], requests[0],
+    ]  # fmt: skip
+
+
 def test_a_changed_tool_makes_it_void() -> None:
     guard = guard_of()
     session = session_of(guard)
@@ -350,6 +363,60 @@ def test_a_budget_that_is_spent_by_then_wins() -> None:
     approved(guard, session, "pay", {})
     session.report(Usage("m", input_tokens=11))
     assert session.check_call("pay", {}).outcome is Outcome.DENY
+
+
+@settings(max_examples=80)
+@given(
+    st.sets(
+        st.sampled_from(
+            [
+                "args",
+                "time",
+                "session",
+                "principal",
+                "agent",
+                "policy",
+                "tool",
+                "halt",
+                "limit",
+                "used",
+                "denied",
+            ]
+        ),
+        max_size=3,
+    ),
+    st.sampled_from(["named", "found"]),
+)
+def test_it_lets_the_call_through_if_and_only_if_nothing_changed(changes: set[str], how: str) -> None:
+    from guardrails.stores.memory import MemoryStore
+
+    store = MemoryStore()
+    guard = guard_of(store)
+    session = session_of(guard)
+    request = asked_for(session, digest="d1")
+    verdict = guard.approvals.deny if "denied" in changes else guard.approvals.approve
+    verdict(request, by="ana")
+    if "used" in changes and "denied" not in changes:
+        assert session.check_call("refund", REFUND, digest="d1").allowed
+    if "limit" in changes:
+        while session.check_call("refund", {"amount": 90, "card": "x"}).allowed:
+            pass
+    if "halt" in changes:
+        guard.halt("tool:refund", by="eve", why="stop")
+    if "time" in changes:
+        clock_of(guard).advance(4 * HOUR)
+    if "policy" in changes:
+        clock, guard = guard.clock, guard_of(store, POLICY + "\non call more { allow }")
+        guard.clock = clock
+    principal = {"id": "else" if "principal" in changes else "paul"}
+    agent = {"id": "else" if "agent" in changes else "bot"}
+    other = guard.session(id="s2" if "session" in changes else "s1", principal=principal, agent=agent)
+    args = {**REFUND, "amount": 201} if "args" in changes else REFUND
+    digest = "d2" if "tool" in changes else "d1"
+    named = {"approval": request} if how == "named" else {}
+    decision = other.check_call("refund", args, digest=digest, **named)
+    assert decision.allowed is (not changes)
+    assert (decision.approval == request) is (not changes)
 
 
 def test_a_denial_holds_for_as_long_as_people_had_to_decide() -> None:

@@ -71,6 +71,14 @@ def test_documents_are_listed_by_key_in_pages(store: Store) -> None:
     assert store.scan("p/", now=NOW, after="q") == ()
 
 
+@pytest.mark.parametrize("last", ["\U0010ffff", "\ud7ff", "z", "\x7f"])
+def test_what_begins_with_any_character_is_found(store: Store, last: str) -> None:
+    keys = [f"p{last}", f"p{last}a", f"p{last}\U0010ffff\U0010ffff"]
+    for key in (*keys, "p", "q", "o"):
+        put(store, key, "x")
+    assert [document.key for document in store.scan(f"p{last}", now=NOW)] == keys
+
+
 def test_a_page_is_full_although_some_are_over(store: Store) -> None:
     for number in range(12):
         put(store, f"k{number:02}", "x", keep=10 if number % 3 else DAY)
