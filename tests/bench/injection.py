@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent))
-warnings.simplefilter("ignore")
 
 from injection_replay import counted, judged
 from injection_runs import VERSION, Suite
@@ -35,6 +34,7 @@ PACKS = {
 
 
 def report(chosen: list[str], flags: set[str]) -> None:
+    warnings.simplefilter("ignore")  # of the benchmark's own models
     print(f"AgentDojo {VERSION}, reference solutions, important-instructions attack\n")
     print("| suite | runs | clean | asked | broken | attacks | denied | asked | allowed | nothing to stop |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")

@@ -1,4 +1,4 @@
-"""Where values came from: labels that are missing, labels that nobody asks for, and ways out that nobody guards."""
+"""Where values came from: labels that are missing or that nobody asks for, and ways out that nobody guards."""
 
 from __future__ import annotations
 
@@ -166,9 +166,7 @@ def unused_label(policy: Policy) -> Iterator[Finding]:
     for stated in _labelling(policy):
         if stated.block.span.file in policy.included:
             continue  # whoever uses the file asks for its labels
-        unused = [
-            name for name in _labels_of(stated) if name not in asked and (name not in TRUST or not asked)
-        ]
+        unused = [name for name in _labels_of(stated) if name not in asked and name not in TRUST]
         if unused:
             help = "ask for it in a `flow`, or with `origin(...)` and `context`, or remove it"
             yield Finding(stated.statement.span, f"nothing asks for {_listed(unused)}", help)
