@@ -88,7 +88,10 @@ def _is_judged(decision: Decision) -> bool:
     denial = decision._denial
     if denial is None:
         return decision.outcome is Outcome.ALLOW
-    return denial.__class__ is tuple and (len(denial) < 3 or denial[2] is not None)
+    if denial.__class__ is tuple:
+        return len(denial) < 3 or denial[2] is not None
+    # A limit, a breaker or a person refused what the policy had judged, with its transforms.
+    return any(applied.policy != "guard" for applied in decision.applied)
 
 
 # --- messages ----------------------------------------------------------------------------------
