@@ -288,6 +288,7 @@ class Decision(Value):
     def holding(self, reservation: str, owed: tuple[Obligation, ...] = ()) -> Decision:
         """The same decision on a call for which limits and budgets hold something, with what is owed for it."""
         fresh = self.about(self._denial)
+        fresh.consent = self.consent
         fresh.reservation = reservation
         if owed:
             fresh.obligations = (*self.obligations, *owed)
@@ -298,6 +299,7 @@ class Decision(Value):
         if not origins:
             return self
         fresh = self.about(self._denial)
+        fresh.consent = self.consent
         fresh.reservation = self.reservation
         fresh.origins = origins
         return fresh
@@ -305,6 +307,7 @@ class Decision(Value):
     def replacing(self, payload: Any, transform: Transform) -> Decision:
         """The same decision with another payload, because of one more change."""
         fresh = self.about(self._denial)
+        fresh.consent = self.consent
         fresh.reservation = self.reservation
         fresh.payload = payload
         fresh.transforms = (*self.transforms, transform)

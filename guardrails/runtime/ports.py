@@ -31,14 +31,6 @@ class Origins(Protocol):
     def labels(self, session: str, value: Any) -> frozenset[str]: ...
 
 
-class Approvals(Protocol):
-    """People: an `ask` becomes a request, an approval a lease that is used once (law L10)."""
-
-    def request(self, event: Mapping[str, Any], decision: Decision) -> str: ...
-
-    def consume(self, event: Mapping[str, Any]) -> bool: ...
-
-
 class AuditLog(Protocol):
     """A record before the effect (law L9)."""
 

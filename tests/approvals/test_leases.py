@@ -6,6 +6,7 @@ import asyncio
 import json
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from approving import (
@@ -109,8 +110,12 @@ def test_a_repeated_call_id_has_the_same_answer() -> None:
     assert session.check_call("refund", REFUND, call_id="c2").outcome is Outcome.ASK
 
 
-def test_awaited_checks_use_leases_as_well(tmp_path: Any) -> None:
-    guard = guard_of(f"sqlite://{tmp_path}/s.db")
+@pytest.mark.parametrize("home", ["memory", "sqlite", "redis"])
+def test_awaited_checks_use_leases_as_well(home: str, tmp_path: Any, request: Any) -> None:
+    url = {"memory": "memory:", "sqlite": f"sqlite://{tmp_path}/s.db"}.get(home)
+    if url is None:
+        url = f"{request.getfixturevalue('redis_url')}?clock=caller&timeout=10&prefix=test-{uuid4().hex}"
+    guard = guard_of(url)
 
     async def flow() -> tuple[Any, Any]:
         session = session_of(guard)
@@ -120,6 +125,7 @@ def test_awaited_checks_use_leases_as_well(tmp_path: Any) -> None:
 
     waiting, done = asyncio.run(flow())
     assert done.approval == waiting.request
+    assert session_of(guard).check_call("refund", REFUND).outcome is Outcome.ASK
 
 
 def test_a_guarded_function_raises_with_the_request_and_runs_once_approved() -> None:
