@@ -363,7 +363,8 @@ def _said(decision: Decision) -> tuple[Any, ...]:
 @pytest.mark.parametrize("pack", PACKS)
 def test_recording_changes_no_decision(pack: str) -> None:
     """The cases of the packs come out the same, decision by decision, with and without probes; only the place of
-    an error may be a smaller part of its condition."""
+    an error may be a smaller part of its condition. Of events that come all at once it is chance which decision
+    is told first."""
     suite = read_suite(str(ROOT / "policies" / pack / f"{pack}.test.yaml"))
     alone = [case for case in suite.cases if all(step.parallel == 1 for step in case.steps)]
     suite = replace(suite, cases=tuple(alone))  # of what happens at once, who comes first is chance
@@ -379,7 +380,9 @@ def test_recording_changes_no_decision(pack: str) -> None:
         )
     )
     assert [(r.case, r.status) for r in recorded] == [(r.case, r.status) for r in plain]
-    assert list(map(_said, told[True])) == list(map(_said, told[False]))
+    assert sorted(repr(_said(each)) for each in told[True]) == sorted(
+        repr(_said(each)) for each in told[False]
+    )
     assert not any(result.is_bad for result in recorded)
     assert coverage_of(recorder).percent > 80
 
