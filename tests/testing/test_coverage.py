@@ -4,9 +4,8 @@ how many are met, and every case that is missing, in words."""
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 import xml.dom.minidom
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
