@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 NO_LEASE = ("", None)
 
+MOST_RECENT = 20
+"""Events of a session that people are shown where the policy keeps no past."""
+
 
 class Ledger:
     """What one session used up and did. Thread-safe as far as the store is.
@@ -46,6 +49,8 @@ class Ledger:
             subject.trace, subject.started = before.subject.trace, before.subject.started
             subject.vault, subject.provenance = before.subject.vault, before.subject.provenance
         self.accounts = Accounts(guard.engine, subject, session, self.state)
+        if before is not None and self.accounts.recent is not None:
+            self.accounts.recent += before.accounts.recent or []
         self.scopes = _scopes(subject, session)
         self._estimates: dict[str, list[Demand]] = before._estimates if before else {}
         self.tracks: bool = before.tracks if before else False
@@ -81,7 +86,7 @@ class Ledger:
             quick = self.accounts.quickly(tool, args, now, self.state.store)
             if quick is not None:
                 if quick.outcome is not Outcome.ASK and not quick.obligations:
-                    return quick
+                    return quick if self.accounts.recent is None else self._seen("call", tool, quick, now)
                 event = self._call_event(tool, args, now, None, None)
                 return self._opened(
                     self._driven(self._with_people(event, lease, quick)), tool, args, None, None
@@ -128,6 +133,14 @@ class Ledger:
             from guardrails.approvals.reviewing import reviewed
 
             decision = yield from reviewed(self.accounts, event, decision)
+        return self._seen(event.point, event.tool, decision, event.now)
+
+    def _seen(self, point: str, tool: str | None, decision: Decision, now: int) -> Decision:
+        """Keep it in mind for people who are asked later; the policy's own past is in the store."""
+        recent = self.accounts.recent
+        if recent is not None:
+            recent.append((point, tool or "", decision.outcome.value, now))
+            del recent[:-MOST_RECENT]
         return decision
 
     def _call_event(self, tool: str, args: Any, now: int, call_id: str | None, hold: float | None) -> Event:

@@ -118,12 +118,12 @@ def dossier_of(accounts: Accounts, event: Event, decision: Decision) -> Generato
 
 
 def _events(accounts: Accounts, event: Event) -> Generator[Any, Any, tuple[tuple[str, str, str, int], ...]]:
-    """The session's last events, where the policy has its past kept."""
+    """The session's last events: of its whole past where the policy has it kept, else as this process saw them."""
     from guardrails.runtime.notes import read_header
 
     trace = accounts.subject.trace
     if not accounts.uses_trace or trace is None:
-        return ()
+        return tuple(accounts.recent or ())
     after = max(0, trace.last - LAST_EVENTS)
     past = yield ("recall", (accounts.session,), {"after": after, "now": event.now})
     headers = [read_header(text)[0] for text in past.texts[-LAST_EVENTS:]]

@@ -137,9 +137,20 @@ class Event:
 
 
 class Accounts:
-    """The accounts of one session by one program."""
+    """The accounts of one session by one program. `recent` holds its last events as this process saw them, for
+    whoever is asked about the next; None where the policy asks nobody."""
 
-    __slots__ = ("engine", "session", "state", "subject", "tokens", "uses_age", "uses_origin", "uses_trace")
+    __slots__ = (
+        "engine",
+        "recent",
+        "session",
+        "state",
+        "subject",
+        "tokens",
+        "uses_age",
+        "uses_origin",
+        "uses_trace",
+    )
 
     def __init__(self, engine: Engine, subject: Subject, session: str, state: Any = None) -> None:
         self.engine = engine
@@ -150,6 +161,7 @@ class Accounts:
         self.uses_age = engine.program.head["uses_age"]
         self.uses_origin = engine.program.head["uses_origin"]
         self.tokens = self._tokens() if engine.program.head["uses_tokens"] else None
+        self.recent: list[tuple[str, str, str, int]] | None = [] if engine.program.head["asked"] else None
 
     def _tokens(self) -> Tokens:
         from guardrails.runtime.revealing import Tokens

@@ -146,6 +146,25 @@ def test_what_a_person_needs_to_decide_is_there() -> None:
     assert (request.subject.principal, request.subject.agent) == ("paul", "bot")
 
 
+def test_people_see_what_led_there_although_the_policy_keeps_no_past() -> None:
+    guard = guard_of()
+    session = session_of(guard)
+    for number in range(25):
+        clock_of(guard).advance(SECOND)
+        session.check_call("note", {"n": number})
+    session.check_call("refund", {"amount": 501, "card": "x"})
+    session.check_output("done")
+    request = guard.approvals.get(asked_for(session))
+    events = request.dossier.events
+    assert len(events) == 20
+    assert [event[:3] for event in events[-3:]] == [
+        ("call", "note", "allow"), ("call", "refund", "deny"), ("output", "", "allow"),
+    ]  # fmt: skip
+    assert events[-3][3] == request.created
+    guard_without = guard_of(policy="on call a { allow; limit 9 per 1d }")
+    assert session_of(guard_without).ledger.accounts.recent is None
+
+
 def test_what_a_tool_says_of_itself_is_a_risk() -> None:
     tools = """{"tools": [{"name": "wipe", "annotations": {"destructiveHint": true, "openWorldHint": false},
                  "inputSchema": {"type": "object"}}]}"""
