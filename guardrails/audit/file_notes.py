@@ -24,7 +24,7 @@ class Note:
 
 
 def note_of(log: str, head: Head, segment: str, bytes: int, key: bytes) -> bytes:
-    peaks = b",".join([peak.hex().encode() for peak in head.peaks])
+    peaks = b"".join(head.peaks).hex().encode()
     said = b"%s %d %d %s %s %d %s" % (
         log.encode(), head.size, head.checked, head.chain, segment.encode(), bytes, peaks,
     )  # fmt: skip
@@ -47,16 +47,13 @@ def parse_note(text: bytes, key: bytes) -> Note | None:
         if not compare_digest(seal, _seal(said, key)):
             return None
         log, size, checked, chain, segment, bytes, peaks = said.split(b" ")
-        hashes = [bytes_of for bytes_of in map(_unhex, peaks.split(b",")) if bytes_of]
+        joined = bytes.fromhex(peaks.decode())
+        hashes = [joined[at : at + 32] for at in range(0, len(joined), 32)]
         head = Head(int(size), chain, hashes, int(checked))
         head.tree()
         return Note(log.decode(), head, segment.decode(), int(bytes))
     except ValueError:
         return None
-
-
-def _unhex(text: bytes) -> bytes:
-    return bytes.fromhex(text.decode())
 
 
 def _seal(said: bytes, key: bytes) -> bytes:

@@ -37,6 +37,7 @@ What is in a sealed body, once opened: {"principal": id or record, "args" | "res
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from guardrails.audit.errors import needs_extra
@@ -72,7 +73,12 @@ MOST_DEPTH = 100
 def rfc3339(us: int) -> str:
     """Microseconds since 1970 as RFC 3339 text in UTC."""
     seconds, rest = divmod(us, 1_000_000)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:06d}Z"
+    return f"{_second(seconds)}.{rest:06d}Z"
+
+
+@lru_cache(maxsize=4)
+def _second(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def as_json(value: Any) -> bytes:

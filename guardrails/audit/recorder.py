@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
-from hashlib import blake2b
 from os import urandom
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
@@ -80,7 +79,7 @@ class Recorder(Observer):
         content = content_of(check, decision)
         is_outcome = point == "result" or check.streamed == "end"
         if point == "call":
-            self._remember(check, decision.id)
+            self._remember(_call_of(check, content.original), decision.id)
         elif point == "result":
             fields["ref"], fields["status"] = self._intent_of(check), "ok"
         if check.streamed:
@@ -146,15 +145,15 @@ class Recorder(Observer):
 
     # --- which outcome belongs to which call ---------------------------------------------------
 
-    def _remember(self, check: Check, id: str) -> None:
+    def _remember(self, call: tuple[str, str], id: str) -> None:
         calls = self._calls
-        calls[_call_of(check)] = id
+        calls[call] = id
         while len(calls) > MOST_CALLS:
             with suppress(KeyError):
                 calls.popitem(last=False)
 
     def _intent_of(self, check: Check) -> str:
-        return self._calls.get(_call_of(check), "")
+        return self._calls.get(_call_of(check, None), "")
 
 
 class Unlogged(Observer):
@@ -188,11 +187,11 @@ def refused(check: Check, decision: Decision, error: AuditUnavailable) -> Decisi
     return stopped.known_as(decision.id)
 
 
-def _call_of(check: Check) -> tuple[str, str]:
+def _call_of(check: Check, args: bytes | None) -> tuple[str, str]:
+    """How an outcome finds its call: by the call's id, else by the tool and equal arguments."""
     if check.call_id is not None:
         return check.session, check.call_id
-    args = blake2b(as_json(check.args), digest_size=16).hexdigest()
-    return check.session, f"{check.tool} {args}"
+    return check.session, f"{check.tool} {hash(as_json(check.args) if args is None else args)}"
 
 
 def _subject(principal: Any, session: str) -> str:

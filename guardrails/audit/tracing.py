@@ -6,6 +6,7 @@ A session's own trace id is made from its id, so that all processes that serve i
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from hashlib import blake2b
 
 
@@ -18,5 +19,10 @@ def trace_of(session: str, id: str) -> tuple[str, str]:
             return f"{context.trace_id:032x}", f"{context.span_id:016x}"
     if not session:
         return id, id[:16]
+    return _own(session), id[:16]
+
+
+@lru_cache(maxsize=1024)
+def _own(session: str) -> str:
     trace = blake2b(session.encode("utf-8", "surrogatepass"), digest_size=16, person=b"guard session")
-    return trace.hexdigest(), id[:16]
+    return trace.hexdigest()
