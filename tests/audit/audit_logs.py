@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from conftest import KEY  # type: ignore[attr-defined]  # the one beside this file
 from orjson import loads
 
 from guardrails.audit.damage import Damage
@@ -14,6 +13,7 @@ from guardrails.audit.linking import own_record
 from guardrails.audit.port import Home, Part
 from guardrails.audit.verifying import Report, Verifier
 
+KEY = "a key of tests, long enough"
 KEYS = Keys(KEY.encode())
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from audit_logs import KEY
 from cli.command import Command
 from postgres_program import Postgres
-
-KEY = "a key of tests, long enough"
 
 
 @pytest.fixture(scope="session")
