@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
-from os import urandom
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from guardrails.audit.content import content_of, facts_of_usage
 from guardrails.audit.errors import AuditUnavailable
+from guardrails.audit.ids import new_id
 from guardrails.audit.record import as_json
 from guardrails.audit.scribe import Draft
 from guardrails.audit.tracing import trace_of
@@ -55,7 +55,7 @@ class Recorder(Observer):
 
     def ended(self, check: Check, decision: Decision) -> Decision:
         took = perf_counter_ns() - check.notes.get(self, perf_counter_ns())
-        decision = decision.known_as(urandom(16).hex())
+        decision = decision.known_as(new_id())
         draft = self._draft(check, decision, took)
         try:
             self.log.record(draft, durable=mode_of(check.guard)[0] == "durable")
@@ -109,7 +109,7 @@ class Recorder(Observer):
     # --- what became of calls ------------------------------------------------------------------
 
     def became(self, check: Check, what: str, decision: Decision | None) -> None:
-        fields = self._fields(check, urandom(16).hex())
+        fields = self._fields(check, new_id())
         fields["point"] = "call"
         fields["status"] = _STATUS.get(what, what)
         fields["ref"] = (decision.id if decision is not None else "") or self._intent_of(check)
@@ -120,7 +120,7 @@ class Recorder(Observer):
     def opened(self, session: Session) -> None:
         trace, span = trace_of(session.id, "")
         fields = {
-            "id": urandom(16).hex(), "trace": trace, "span": span, "session": session.id,
+            "id": new_id(), "trace": trace, "span": span, "session": session.id,
             "agent": _name(session._agent.get("id")), "policy": session.guard.digest,
         }  # fmt: skip
         principal = session._principal
