@@ -173,7 +173,8 @@ class _Rule:
     def _phrase(self, logic: Logic, *, value: bool) -> str:
         """`` `a` and not `b` ``, of what has to hold."""
         if isinstance(logic, Leaf):
-            return f"{'' if value else 'not '}`{self._text(logic.span)}`{self._place(logic.span)}"
+            text = logic.words or self._text(logic.span)
+            return f"{'' if value else 'not '}`{text}`{self._place(logic.span)}"
         if logic.op == "not":
             return self._phrase(logic.parts[0], value=not value)
         word = logic.op if value else ("or" if logic.op == "and" else "and")

@@ -15,24 +15,28 @@ from typing import Any, Literal, TypeAlias
 from guardrails.diagnostics import Span
 from guardrails.language import core
 from guardrails.language import types as t
-from guardrails.language.checked import Change, Lowered, Requirement
+from guardrails.language.checked import Change, Lowered, Mark, Requirement, Rule
 
 BEGIN, LEAF, END = "<begin>", "<leaf>", "<end>"
 """The probes: a decision begins, a leaf has this value, the decision has this value."""
 
 CHANGING = (
     core.Load, core.Var, core.HostCall, core.SessionFact, core.Recall, core.Detect, core.Happened, core.Conforms,
+    core.Origin,
 )  # fmt: skip
-"""What can be different from event to event; a leaf with none of these is constant."""
+"""What can be different from event to event; a leaf with none of these is constant. So is the task that a block
+stands in: that it is on, and that it is not, is shown by the statements themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A condition that no `and`, `or` or `not` takes further apart; `number` is its place in the decision."""
+    """A condition that no `and`, `or` or `not` takes further apart; `number` is its place in the decision.
+    `words` say what it is where nobody wrote it as a condition, as in a `flow`."""
 
     number: int
     span: Span
     is_constant: bool
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +89,12 @@ def shape_of(logic: Logic) -> str:
 
 def probed(lowered: Lowered) -> tuple[Lowered, tuple[Decider, ...]]:
     """The rule with a probe at every decision and leaf, and the decisions."""
-    prober = _Prober(lowered.rule.index)
+    prober = _Prober(lowered.rule)
     condition = prober.clauses(lowered)
     meaning: Any = lowered.meaning
     if isinstance(meaning, Requirement):
         meaning = Requirement(prober.decision(meaning.condition, "require"))
-    elif isinstance(meaning, Change) and meaning.rows is not None:
+    elif isinstance(meaning, Change | Mark) and meaning.rows is not None:
         meaning = replace(meaning, rows=prober.decision(meaning.rows, "where"))
     return replace(lowered, condition=condition, meaning=meaning), tuple(prober.found)
 
@@ -98,8 +102,9 @@ def probed(lowered: Lowered) -> tuple[Lowered, tuple[Decider, ...]]:
 class _Prober:
     """Puts probes into the expressions of one rule and collects its decisions."""
 
-    def __init__(self, rule: int) -> None:
-        self.rule = rule
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule.index
+        self.statement = rule.statement.span
         self.found: list[Decider] = []
 
     def clauses(self, lowered: Lowered) -> core.Core | None:
@@ -136,13 +141,14 @@ class _Prober:
         """The same expression with probes in the decisions below it: conditions on elements and on the past."""
         if isinstance(node, core.Each):
             return self._each(node, clause)
+        if isinstance(node, core.Recall):
+            where = None if node.where is None else self.decision(node.where, f"where in {clause}")
+            return replace(node, where=where)
         changes = {
             part.name: self._mapped(getattr(node, part.name), clause)
             for part in fields(node)
             if part.name not in ("span", "type")
         }
-        if isinstance(node, core.Recall) and node.where is not None:
-            changes["where"] = self.decision(node.where, f"where in {clause}")
         return replace(node, **changes)
 
     def _each(self, node: core.Each, clause: str) -> core.Core:
@@ -190,11 +196,20 @@ class _Reading:
 
     def _leaf(self, node: core.Core) -> tuple[core.Core, Leaf]:
         constant = not any(isinstance(part, CHANGING) for part in core.walk(node))
-        leaf = Leaf(self.count, node.span, constant)
+        leaf = Leaf(self.count, node.span, constant, _words(node, self.prober.statement))
         self.count += 1
         span = node.span
         numbers = [_number(span, part) for part in (self.prober.rule, self.number, leaf.number)]
         return _probe(span, LEAF, *numbers, self.prober.inside(node, self.clause)), leaf
+
+
+def _words(node: core.Core, statement: Span) -> str:
+    """What a condition says that has no text of its own: one of a task, and one of a `flow`."""
+    if isinstance(node, core.InTask):
+        return f"task {node.task}"
+    if isinstance(node, core.Origin) and node.span == statement:
+        return f"origin(args) has {node.named[0]}"
+    return ""
 
 
 def _probe(span: Span, name: str, *arguments: core.Core) -> core.Core:

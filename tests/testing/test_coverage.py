@@ -21,6 +21,7 @@ from guardrails.diagnostics import Span
 from guardrails.guard import Source
 from guardrails.model import Decision
 from guardrails.runtime.clock import FrozenClock
+from guardrails.state import State
 from guardrails.testing.coverage import Coverage, coverage_of, decides, merged, neighbours
 from guardrails.testing.coverage_conditions import Branch, Leaf, Logic, leaves_of
 from guardrails.testing.coverage_recording import Recorder
@@ -40,7 +41,7 @@ PACKS = sorted(path.parent.name for path in (ROOT / "policies").glob("*/*.test.y
 
 @dataclass(frozen=True)
 class Counted:
-    """A policy, calls of the tool `t` as arguments, `met of all` by kind, and what is missing."""
+    """A policy, calls of the tool `t` as arguments (or whole events), `met of all` by kind, and what is missing."""
 
     policy: str
     calls: tuple[dict[str, Any], ...]
@@ -159,6 +160,83 @@ COUNTED = {
         ({"a": True}, {"a": False}),
         {"statement": (3, 3), "condition": (2, 2)},
     ),
+    # Of two orders the first is another one and is not asked further; the second is asked for its amount.
+    "a quantifier in a question about the past": Counted(
+        "on call t { go: allow unless seen(result g where any o in result: o.id == args.id and o.n >= args.n) }",
+        (
+            {"type": "result", "tool": "g", "result": [{"id": "b", "n": 9}, {"id": "a", "n": 3}]},
+            {"id": "a", "n": 3}, {"id": "a", "n": 4},
+        ),
+        {"statement": (2, 2), "condition": (8, 8)},
+    ),
+    "what came into the session": Counted(
+        "on result g { label untrusted }\non call t { go: allow unless context has untrusted }",
+        ({}, {"type": "result", "tool": "g", "result": "Ring Mrs Blackwood at once."}),
+        {"statement": (2, 3), "condition": (1, 2)},
+        ("no test has `context has untrusted`", "no test is one that `go` does not apply to"),
+    ),
+    "where a value came from": Counted(
+        "on call t { go: allow when origin(args.to) in {user} and args.n == 1 }",
+        (
+            {"type": "input", "text": "Write to bob@mail.test."},
+            {"to": "bob@mail.test", "n": 1}, {"to": "eve@mail.test", "n": 1},
+        ),
+        {"statement": (2, 2), "condition": (3, 4)},
+        ("no test has not `args.n == 1` with `origin(args.to) in {user}`",),
+    ),
+    # The first row is pressed, the second is not ours: nothing shows a row of ours that is not.
+    "the rows of a label": Counted(
+        "on call t { ask when context has secret }\ntype label { secret }\n"
+        "on result g { public: label records where row.ours and row.press }",
+        ({}, {"type": "result", "tool": "g", "result": [{"ours": True, "press": True}, {"ours": False}]}),
+        {"statement": (2, 3), "condition": (4, 6)},
+        (
+            "no test has `context has secret`", "no test has not `row.press` with `row.ours`",
+            "no test is one that `ask` applies to",
+        ),
+    ),
+    "a flow": Counted(
+        "on result g { label confidential }\non call t { allow }\n"
+        'flow confidential to call t only when args.to == "us" because "Not out of the house."',
+        (
+            {"to": "us", "body": "Hello"},
+            {"type": "result", "tool": "g", "result": "The settlement with Blackwood Partners"},
+            {"to": "us", "body": "The settlement with Blackwood Partners"},
+        ),
+        {"statement": (3, 4), "condition": (3, 4)},
+        ('no test has not `args.to == "us"`', "no test is one that `flow` applies to"),
+    ),
+    "a flow of two labels": Counted(
+        "on result g { label confidential }\non call t { allow }\nflow confidential, untrusted to call t",
+        ({"body": "The settlement with Blackwood Partners"},),
+        {"statement": (2, 4), "condition": (2, 4)},
+        (
+            "no test has `origin(args) has confidential`",
+            "no test has `origin(args) has untrusted` with not `origin(args) has confidential`",
+            "no test is one that `flow` applies to", "no test is one that `label` applies to",
+        ),
+    ),
+    # Its session calls what it may, and another tool; one call in it is not asked for what the block asks.
+    "a task": Counted(
+        "on call t, u { allow }\n"
+        "task sort(most: decimal) {\n  only call t\n"
+        "  on call t when args.n > 1 {\n    value: require args.n <= most\n    no: deny when args.bad\n  }\n}",
+        (
+            {"n": 9, "bad": True},
+            {"type": "call", "tool": "u", "args": {}, "session": {"id": "s", "task": "sort", "given": {"most": 5}}},
+            {"type": "call", "tool": "t", "args": {"n": 2, "bad": False},
+                "session": {"id": "s", "task": "sort", "given": {"most": 5}}},
+        ),
+        # `allow`; `only call` applies to `u`, which nobody calls outside of the task; `value` is passed and not
+        # failed; `no` rests and never applies.
+        {"statement": (4, 7), "condition": (4, 8)},
+        (
+            "no test is one that `only call` does not apply to",
+            "no test fails `value`", "no test has not `args.n <= most`", "no test is one that `no` applies to",
+            "no test has `args.bad`",
+            "no test has not `args.n > 1` with `task sort`", "no test has not `args.n > 1` with `task sort`",
+        ),
+    ),
 }  # fmt: skip
 
 
@@ -168,9 +246,10 @@ def covered(policy: str, calls: tuple[dict[str, Any], ...], *, ask_why: bool = F
     recorder = Recorder()
     loaded = recorder.load(["p.guard"], read={"p.guard": policy}.__getitem__)
     assert loaded.program is not None, loaded.diagnostics
-    guard = recorder.guard(Guard(loaded.program, clock=FrozenClock(0), source=source))
-    for args in calls:
-        decision = guard.decide({"type": "call", "tool": "t", "args": args, "session": "s"})
+    guard = recorder.guard(Guard(loaded.program, clock=FrozenClock(0), source=source, state=State("memory:")))
+    for each in calls:
+        event = {"session": "s", **each} if "type" in each else None
+        decision = guard.decide(event or {"type": "call", "tool": "t", "args": each, "session": "s"})
         assert decision.denial is not None or decision.allowed or not ask_why
     return coverage_of(recorder)
 
