@@ -19,8 +19,6 @@ from injection_runs import VERSION, Suite
 from guardrails import Guard
 
 if TYPE_CHECKING:
-    from collections import Counter
-
     from injection_replay import Verdict
 
 ROOT = Path(__file__).parents[2]
@@ -33,26 +31,36 @@ PACKS = {
 """Which pack is for which suite."""
 
 
+HEAD = (
+    "| suite | runs | clean | asked | broken | attacks | denied | asked | allowed | nothing to stop |",
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|",
+)
+
+
 def report(chosen: list[str], flags: set[str]) -> None:
-    warnings.simplefilter("ignore")  # of the benchmark's own models
     print(f"AgentDojo {VERSION}, reference solutions, important-instructions attack\n")
-    print("| suite | runs | clean | asked | broken | attacks | denied | asked | allowed | nothing to stop |")
-    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|")
+    print("\n".join(HEAD))
     for name in chosen:
-        suite = Suite(name, as_text="--text" in flags)
-        guard = Guard.load(ROOT / "policies" / PACKS[name])
-        benign = judged(suite, guard, suite.benign())
-        attacked = judged(suite, guard, suite.attacked())
-        print(_row(name, counted(benign), counted(attacked)), flush=True)
+        benign, attacked = verdicts(name, as_text="--text" in flags)
+        print(row(name, benign, attacked), flush=True)
         if "--each" in flags:
             _each(benign, attacked)
 
 
-def _row(name: str, benign: Counter[str], attacked: Counter[str]) -> str:
-    runs = benign.total()
-    cells = [name, runs, *(benign[kind] for kind in ("clean", "asked", "broken")), attacked.total()]
+def verdicts(name: str, *, as_text: bool) -> tuple[list[Verdict], list[Verdict]]:
+    """What becomes of the runs of a suite: without an attack, and with one."""
+    warnings.simplefilter("ignore")  # of the benchmark's own models
+    suite = Suite(name, as_text=as_text)
+    guard = Guard.load(ROOT / "policies" / PACKS[name])
+    return judged(suite, guard, suite.benign()), judged(suite, guard, suite.attacked())
+
+
+def row(name: str, benign: list[Verdict], attacked: list[Verdict]) -> str:
+    """The line of the table."""
+    plain, hostile = counted(benign), counted(attacked)
     kinds = ("stopped by deny", "stopped by ask", "allowed", "nothing to stop")
-    return "| " + " | ".join(map(str, [*cells, *(attacked[kind] for kind in kinds)])) + " |"
+    left = [name, plain.total(), *(plain[kind] for kind in ("clean", "asked", "broken"))]
+    return "| " + " | ".join(map(str, [*left, hostile.total(), *(hostile[kind] for kind in kinds)])) + " |"
 
 
 def _each(benign: list[Verdict], attacked: list[Verdict]) -> None:
