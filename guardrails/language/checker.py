@@ -40,8 +40,6 @@ from guardrails.patterns import compile_wildcard
 
 NO_ARGS = t.ANY
 
-_NOT_YET_ITEMS: dict[type, str] = {}
-
 
 @dataclass(frozen=True, slots=True)
 class Unit:
@@ -87,16 +85,8 @@ def check(units: Sequence[Unit], around: Surroundings) -> tuple[Checked | None, 
     check_tasks(typer, items, frozenset(around.tools))
     _check_rules(typer, checked)
     _check_lets(typer, items, namespace)
-    for _, item in items:
-        if type(item) in _NOT_YET_ITEMS:
-            not_available(typer, _NOT_YET_ITEMS[type(item)], item.span)
     found = in_order(typer.diagnostics)
     return (None if has_errors(found) else checked), found
-
-
-def not_available(typer: Typer, feature: str, span: Span) -> None:
-    help = "the policy does not load with a part that would do nothing"
-    typer.report("not-available", f"{feature} is not available yet", span, help)
 
 
 def _rules(units: Sequence[Unit]) -> Iterator[Rule]:

@@ -5,19 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 MEANING: Final[dict[str, tuple[str, str]]] = {
-    "not-available": (
-        "G021",
-        """A part of the language that this version cannot enforce yet.
-
-        **What.** The policy uses a statement or a function whose part of the engine is missing.
-
-        **Why.** A restriction that would silently do nothing is worse than a policy that does not load.
-
-        **Avoid.** The statement that the message names.
-
-        **Prefer.** What is there already, or a newer version.
-        """,
-    ),
     "misplaced-policy": (
         "G022",
         """`policy` somewhere else than at the beginning.
