@@ -44,6 +44,10 @@ def _run(words: list[str]) -> int:
         from .check import check
 
         return check(words[1:])
+    if words[:1] == ["hook"] and not {"-h", "--help"} & set(words):
+        from .hook import hook
+
+        return hook(words[1:])
     from .commands import run
 
     return run(words)

@@ -1,0 +1,189 @@
+"""Judging: what the policy says to a moment of a host.
+
+Takes a moment, and a `Bench` that decides events; gives the answer that the host can express. The one idea: a call
+of the host may mean several calls, and the strictest decision on any of them is the decision on all.
+
+Hosts run steps again when a session goes on, and some fire a hook twice. The same event of the same call is
+charged once, and written to the audit log once, unless its outcome is another one now.
+"""
+
+from __future__ import annotations
+
+from guardrails.integrations.contract import GO, Answer, Verdict, fitted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any, Protocol
+
+    from guardrails.integrations.contract import Moment
+    from guardrails.integrations.hosts import Host
+    from guardrails.model import Decision
+
+    class Bench(Protocol):
+        """Who decides events as data, for a principal and an agent."""
+
+        def decide(self, event: dict[str, Any], *, once: str = "") -> Decision:
+            """The decision on an event. With `once`, a name of the event, it is written down once."""
+            ...
+
+        def seal(self, session: str, why: str) -> None:
+            """Allow nothing more in a session."""
+            ...
+
+
+CANARY = "guard_doctor_canary"
+"""A tool that no host has: `guard doctor` asks about it, and it is denied whatever the policy says."""
+
+RANKS = ("allow", "ask", "deny", "halt")
+
+
+class Setting:
+    """For whom the host's agent works, which agent it is, and for which groups of reviewers the person in front
+    of the host may answer."""
+
+    __slots__ = ("agent", "here", "principal")
+
+    def __init__(
+        self, principal: Mapping[str, Any], agent: Mapping[str, Any], here: Sequence[str] = ()
+    ) -> None:
+        self.principal = dict(principal)
+        self.agent = dict(agent)
+        self.here = frozenset(here)
+
+
+def judged(bench: Bench, host: Host, moment: Moment, setting: Setting) -> Answer:
+    """The answer to a moment. A session that can only be sealed is sealed here."""
+    if moment.point not in ("input", "pre_tool", "post_tool", "output"):
+        return GO
+    verdict = _JUDGES[moment.point](bench, moment, setting)
+    answer = fitted(verdict, moment, able(host, moment))
+    if answer.form == "seal":
+        bench.seal(moment.session, answer.reason)
+    return answer
+
+
+def able(host: Host, moment: Moment) -> frozenset[str]:
+    """What a host can do at a moment."""
+    known = host.ABILITIES
+    return known.get(f"{moment.point}:{moment.event}") or known.get(moment.point, frozenset())
+
+
+# --- calls -------------------------------------------------------------------------------------
+
+
+def _calls(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
+    events = [_event(moment, setting, number, "call") for number in range(len(moment.calls))]
+    decisions = []
+    for number, event in enumerate(events):
+        decisions.append(bench.decide(event, once=_once(moment, number)))
+        if decisions[-1].outcome.value in ("deny", "halt"):
+            break
+    worst = max(decisions, key=lambda decision: RANKS.index(decision.outcome.value))
+    if any(call.tool == f"other.{CANARY}" for call in moment.calls):
+        return Verdict(
+            "deny", f"The canary of `guard doctor` is denied; the policy {worst.policy} was asked."
+        )
+    if worst.outcome.value != "allow":
+        _take_back(bench, events, decisions)
+    return _of_calls(moment, setting, worst, decisions)
+
+
+def _of_calls(moment: Moment, setting: Setting, worst: Decision, decisions: list[Decision]) -> Verdict:
+    changed = [decision for decision in decisions if decision.transforms]
+    payload = None
+    if changed and len(moment.calls) == 1:
+        payload = moment.calls[0].written_back(changed[0].payload, moment.host_input)
+    return Verdict(
+        worst.outcome.value, reason_of(worst), changed=bool(changed), payload=payload,
+        here=all(_is_here(decision, setting) for decision in decisions),
+    )  # fmt: skip
+
+
+def _take_back(bench: Bench, events: list[dict[str, Any]], decisions: list[Decision]) -> None:
+    """What a part of the call was charged is given back when the whole does not run."""
+    for event, decision in zip(events, decisions, strict=False):
+        if decision.reservation:
+            report = {**event, "type": "outcome", "outcome": "not run", "reservation": decision.reservation}
+            bench.decide(report)
+
+
+def _is_here(decision: Decision, setting: Setting) -> bool:
+    """Whether a person at the host may give what is asked: one person, of no group or of one that is here."""
+    return all(
+        approval.quorum <= 1 and (not approval.reviewers or not setting.here.isdisjoint(approval.reviewers))
+        for approval in decision.approvals
+    )
+
+
+def reason_of(decision: Decision) -> str:
+    """What the model or the person is told; never empty for a refusal."""
+    text = decision.message or ("" if decision.outcome.value == "allow" else "Blocked by policy.")
+    if decision.outcome.value != "ask" or not decision.request:
+        return text
+    return f"{text} Approval {decision.request} is waiting for a person; try the same call again after that."
+
+
+# --- results and texts -------------------------------------------------------------------------
+
+
+def _results(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
+    if moment.failed:
+        for number in range(len(moment.calls)):
+            bench.decide({**_event(moment, setting, number, "outcome"), "outcome": "failed"})
+        return Verdict("allow")
+    events = [
+        {**_event(moment, setting, number, "result"), "result": moment.payload}
+        for number in range(len(moment.calls))
+    ]
+    decisions = [bench.decide(event, once=_once(moment, number)) for number, event in enumerate(events)]
+    worst = max(decisions, key=lambda decision: RANKS.index(decision.outcome.value))
+    changed = [decision for decision in decisions if decision.transforms]
+    if len(changed) > 1:
+        return Verdict(
+            "deny", "The policy changes this result in several ways, which cannot be done at once."
+        )
+    payload = changed[0].payload if changed else None
+    return Verdict(worst.outcome.value, reason_of(worst), changed=bool(changed), payload=payload)
+
+
+def _input(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
+    return _text(bench, moment, setting, "input")
+
+
+def _output(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
+    return _text(bench, moment, setting, "output")
+
+
+def _text(bench: Bench, moment: Moment, setting: Setting, kind: str) -> Verdict:
+    event = {**_who(moment, setting), "type": kind, "text": moment.payload}
+    decision = bench.decide(event, once=_once(moment, 0))
+    return Verdict(
+        decision.outcome.value,
+        reason_of(decision),
+        changed=bool(decision.transforms),
+        payload=decision.payload,
+    )
+
+
+_JUDGES = {"input": _input, "pre_tool": _calls, "post_tool": _results, "output": _output}
+
+
+# --- events ------------------------------------------------------------------------------------
+
+
+def _event(moment: Moment, setting: Setting, number: int, kind: str) -> dict[str, Any]:
+    call = moment.calls[number]
+    event = {**_who(moment, setting), "type": kind, "tool": call.tool, "args": call.args}
+    if moment.call_id is not None:
+        event["call_id"] = moment.call_id if len(moment.calls) == 1 else f"{moment.call_id}/{number + 1}"
+    return event
+
+
+def _who(moment: Moment, setting: Setting) -> dict[str, Any]:
+    return {"session": moment.session, "principal": setting.principal, "agent": setting.agent}
+
+
+def _once(moment: Moment, number: int) -> str:
+    """The name of an event by which it is known again; empty where the host gives none."""
+    return "" if moment.call_id is None else f"{moment.session}/{moment.call_id}/{moment.point}/{number}"
