@@ -111,9 +111,14 @@ def _has_key(url: str) -> bool:
     return os.path.exists(f"{path}.key")
 
 
+def is_url(place: str) -> bool:
+    """Whether a place is named by a URL, as `guard check --audit` takes one; `file:log` is one too."""
+    return "://" in place or place.startswith(("file:", "sqlite:"))
+
+
 def url_of(place: str) -> str:
     """A place as a URL; a path is one of files."""
-    return place if "://" in place else f"file://{os.path.abspath(place)}"
+    return place if is_url(place) else f"file://{os.path.abspath(place)}"
 
 
 def named_log(given: str | None) -> str:

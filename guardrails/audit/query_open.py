@@ -60,7 +60,7 @@ def open_reader(place: str) -> Reader:
 
 def folder_of(place: str) -> Path:
     """The path that a place names. Raises `AuditError`."""
-    if "://" not in place:
+    if "://" not in place and not place.startswith("file:"):
         return Path(place)
     from guardrails.audit.log import Address
 
