@@ -25,7 +25,7 @@ from guardrails.version import VERSION
 Progress = Callable[[int, int], None]
 """Is told how many of how many mutants are judged."""
 
-VERSION_OF_MUTANTS = 2
+VERSION_OF_MUTANTS = 3
 """Goes up when the same policy gives other mutants or verdicts."""
 
 

@@ -62,6 +62,41 @@ MADE = {
         "on call t { allow when any x in args.xs: x == 1 }", "on call t { allow when (all x in args.xs: x == 1) }",
     ),
     "a default": ("default call ask", "default call allow"),
+    "a label that is gone": ("on result t { label records, confidential }", "on result t { label confidential }"),
+    "another label": ("on result t { label untrusted }", "on result t { label records }"),
+    "another label, stricter": ("on result t { label records }", "on result t { label untrusted }"),
+    "a label that vouches": ("on result t { label confidential }", "on result t { label confidential, records }"),
+    "a label for all of it": ("on result t { label records in result.a }", "on result t { label records }"),
+    "a label for fewer places": ("on result t { label records in result.a, result.b }", "on result t { label records in result.b }"),
+    "a label for all rows": ("on result t { label records where row.a }", "on result t { label records }"),
+    "a label for other rows": ("on result t { label records where row.a }", "on result t { label records where not (row.a) }"),
+    "who vouches": ("on call t { allow when origin(args.a) in {user} }", "on call t { allow when (origin(args.a) in {user, model}) }"),
+    "one who vouches is gone": (
+        "on call t { allow when origin(args.a) in {user, records} }", "on call t { allow when origin(args.a) in ({records}) }",
+    ),
+    "has for is": ("on call t { ask when origin(args.a) is untrusted }", "on call t { ask when (origin(args.a) has untrusted) }"),
+    "is for has": ("on call t { ask when origin(args.a) has untrusted }", "on call t { ask when (origin(args.a) is untrusted) }"),
+    "a question about another label": (
+        "on call t { ask when context has untrusted }", "on call t { ask when (context has confidential) }",
+    ),
+    "a flow that is gone": ("flow confidential to call t", ""),
+    "a flow without exception": ("flow confidential to call t only when args.a", "flow confidential to call t"),
+    "a flow with the opposite exception": (
+        "flow confidential to call t only when args.a", "flow confidential to call t only when not (args.a)",
+    ),
+    "a flow of one label": ("flow confidential, untrusted to call t", "flow untrusted to call t"),
+    "a flow to one tool": ('flow confidential to call t, "u.*"', 'flow confidential to call "u.*"'),
+    "a task that is gone": ("task a { only call t }", ""),
+    "a task with a tool more": (
+        "on call t, u { allow }\ntask a { only call t }", "on call t, u { allow }\ntask a { only call t, u }",
+    ),
+    "a task with a tool less": ("task a { only call t, u }", "task a { only call u }"),
+    "a task that may call all": (
+        "task a {\n  only call t\n  on call t { deny }\n}", "task a {\n  \n  on call t { deny }\n}",
+    ),
+    "a task without a block": ("task a {\n  only call t\n  on call t { deny }\n}", "task a {\n  only call t\n  \n}"),
+    "a task without a statement": ("task a { on call t { deny\n ask } }", "task a { on call t { deny\n  } }"),
+    "a task that asks": ("task a { on call t { deny } }", "task a { on call t { ask } }"),
 }  # fmt: skip
 
 
@@ -70,6 +105,38 @@ def test_operators_make(name: str) -> None:
     policy, mutated = MADE[name]
     found = [mutant.applied(policy) for mutant in mutants(policy)]
     assert mutated in found, found
+
+
+ORIGINS = """
+type label { public < internal < secret }
+type principal { id: string }
+on result search {
+  label records
+  label untrusted in result.*.comment, result.*.note
+  label internal, secret in result.*.salary where row.team != "press"
+}
+on call search, "docs.*" { allow }
+on call post, wipe {
+  ask when context has untrusted
+  own: deny when origin(args.text) has internal unless origin(args.to) in {records}
+  allow unless origin(args.to) is untrusted
+}
+flow secret, untrusted to call post, "docs.*" only when args.to == principal.id because "Ours."
+task tidy(most: int, who: string) {
+  only call wipe, search
+  on call wipe when args.n > 1 { require args.n <= most; deny when args.who != who; ask 2 of people within 1h }
+  on result search { deny when seen(call wipe) }
+  on session { limit 3 calls }
+}
+"""
+
+
+def test_each_mutant_about_labels_and_tasks_is_a_policy() -> None:
+    found = mutants(ORIGINS)
+    assert len({mutant.applied(ORIGINS) for mutant in found}) == len(found) > 70
+    for mutant in found:
+        loaded = load(["p.guard"], read={"p.guard": mutant.applied(ORIGINS)}.__getitem__)
+        assert loaded.program is not None, (mutant.what, loaded.diagnostics)
 
 
 @pytest.mark.parametrize("pack", PACKS)
