@@ -44,14 +44,16 @@ FIRST_REST, LONGEST_REST = 0.05, 2.0
 
 
 class Work:
-    """A record to be written. `turn` is what its caller waits on; None where nobody does."""
+    """A record to be written. `turn` is what its caller waits on; None where nobody does. `spills` says that it
+    may go to the second log."""
 
-    __slots__ = ("error", "leads", "record", "size", "turn")
+    __slots__ = ("error", "leads", "record", "size", "spills", "turn")
 
-    def __init__(self, record: Any, size: int, turn: Any) -> None:
+    def __init__(self, record: Any, size: int, turn: Any, *, spills: bool = True) -> None:
         self.record = record
         self.size = size
         self.turn = turn
+        self.spills = spills
         self.leads = False
         self.error: Exception | None = None
 
@@ -89,11 +91,11 @@ class Journal:
         """Why the log cannot be written at the moment."""
         return self._error
 
-    def write(self, record: Any) -> None:
+    def write(self, record: Any, *, spills: bool = True) -> None:
         """Write a record; it is on disk when this returns. Raises `AuditUnavailable`."""
         turn = Lock()
         turn.acquire()
-        work = Work(record, 0, turn)
+        work = Work(record, 0, turn, spills=spills)
         with self._mutex:
             self._waiting.append(work)
             if not self._busy:
@@ -109,21 +111,21 @@ class Journal:
         if work.error is not None:
             raise AuditUnavailable(str(work.error)) from work.error
 
-    def put(self, record: Any, size: int) -> None:
+    def put(self, record: Any, size: int, *, spills: bool = True) -> None:
         """Take a record of about `size` bytes to be written soon. Raises `AuditUnavailable` when the log cannot be
         written, or the queue stays full."""
-        if self._error is not None and self.spill is None:
+        if self._error is not None and (self.spill is None or not spills):
             with self._mutex:
                 self._refused += 1
             raise AuditUnavailable(str(self._error)) from self._error
-        self.keep(record, size, patience=PATIENCE)
+        self.keep(record, size, patience=PATIENCE, spills=spills)
 
-    def keep(self, record: Any, size: int, *, patience: float) -> None:
+    def keep(self, record: Any, size: int, *, patience: float, spills: bool = True) -> None:
         """Take a record to be written as soon as that can be, also while the log cannot be written."""
         with self._mutex:
             if self._is_full(size):
                 self._wait_for_room(size, patience)
-            self._waiting.append(Work(record, size, None))
+            self._waiting.append(Work(record, size, None, spills=spills))
             self._unawaited += 1
             self._unawaited_bytes += size
             if self._rung:
@@ -138,6 +140,8 @@ class Journal:
             with self._mutex:
                 if not self._unawaited:
                     return
+                if self._error is not None:
+                    raise AuditUnavailable(str(self._error)) from self._error
 
     def close(self) -> None:
         """Write what waits, and stop. Raises `AuditUnavailable` when it cannot be written."""
@@ -182,7 +186,9 @@ class Journal:
         except AuditUnavailable:
             return self._rest
         with self._mutex:
-            return PAUSE if self._unawaited else 0.0
+            if not self._unawaited:
+                return 0.0
+            return PAUSE if self._error is None else self._rest
 
     # --- the leader ----------------------------------------------------------------------------
 
@@ -232,30 +238,22 @@ class Journal:
         for work in batch:
             if work.record is not None and work.record.__class__ is not bytes:
                 work.record = self._prepared(work.record)
-        bodies = [work.record for work in batch if work.record is not None]
         try:
-            self._append(bodies)
+            self._append([work.record for work in batch if work.record is not None])
         except AuditError as error:
-            awaited = [work for work in batch if work.turn is not None]
-            for work in awaited:
-                work.error = error
-            with self._mutex:
-                self._refused += sum(work.record is not None for work in awaited)
-            return [work for work in batch if work.turn is None]
+            return self._elsewhere(batch, error)
         return []
 
     def _append(self, bodies: Sequence[bytes]) -> None:
         if self._error is not None and monotonic() < self._again:
-            self._elsewhere(bodies, self._error)
-            return
+            raise self._error
         if not bodies and self._error is None:
             return
         try:
             self.home.append([*self._told(), *bodies])
         except AuditError as error:
             self._failed(error)
-            self._elsewhere(bodies, error)
-            return
+            raise
         self._error, self._rest = None, FIRST_REST
         self._refused = self._spilled = 0
 
@@ -264,16 +262,26 @@ class Journal:
         self._again = monotonic() + self._rest
         self._rest = min(self._rest * 2, LONGEST_REST)
 
-    def _elsewhere(self, bodies: Sequence[bytes], error: AuditError) -> None:
-        """Write to the second log, or raise why the first cannot be written."""
-        if self.spill is None:
-            raise error
+    def _elsewhere(self, batch: Sequence[Work], error: AuditError) -> list[Work]:
+        """Write what may go to the second log there, and refuse the rest; gives what is to be tried again."""
+        taken = [work for work in batch if work.spills] if self.spill is not None else []
         try:
-            if bodies:
-                self.spill.append(bodies)
+            self._spill([work.record for work in taken if work.record is not None])
         except AuditError as second:
-            raise AuditUnavailable(f"{error}; and neither can the second log: {second}") from second
-        self._spilled += len(bodies)
+            error = AuditUnavailable(f"{error}; and neither can the second log: {second}")
+            taken = []
+        left = [work for work in batch if work not in taken]
+        awaited = [work for work in left if work.turn is not None]
+        for work in awaited:
+            work.error = error
+        with self._mutex:
+            self._refused += sum(work.record is not None for work in awaited)
+        return [work for work in left if work.turn is None]
+
+    def _spill(self, bodies: Sequence[bytes]) -> None:
+        if self.spill is not None and bodies:
+            self.spill.append(bodies)
+            self._spilled += len(bodies)
 
     def _told(self) -> list[bytes]:
         """What the log missed, as its first record after that."""

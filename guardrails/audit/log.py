@@ -142,13 +142,13 @@ class AuditLog:
             log._anchoring = Anchoring(log)
         return log
 
-    def record(self, draft: Draft, *, durable: bool) -> None:
+    def record(self, draft: Draft, *, durable: bool, spills: bool = True) -> None:
         """Write a record: with `durable` it is on disk when this returns, else it will be soon (see
         `guardrails.audit.journal`). Raises `AuditUnavailable`."""
         if not durable:
-            self.journal.put(draft, draft.size)
+            self.journal.put(draft, draft.size, spills=spills)
             return
-        self.journal.write(self.scribe.strictly(draft))
+        self.journal.write(self.scribe.strictly(draft), spills=spills)
 
     def keep(self, draft: Draft) -> None:
         """Write a record of what has happened already, so that nothing can be refused: as soon as the log can be

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 TEXTS = ("kind", "id", "ref", "trace", "session", "principal", "agent", "point", "tool", "call_id", "outcome", "status",
-         "policy", "approval")  # fmt: skip
+         "policy", "approval", "request")  # fmt: skip
 """Fields that are one text, by which records are found and counted."""
 
-LISTS = ("statements", "reasons", "shadow")
+LISTS = ("statements", "reasons", "shadow", "labels")
 """Fields that are lists of names."""
 
 COUNTED = (*TEXTS, *LISTS)

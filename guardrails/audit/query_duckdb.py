@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 WHOLE = ("v", "seq", "us", "clock", "latency_us", "cleaned")
-JSON = ("errors", "transforms", "obligations", "facts", "body", "digest")
+JSON = ("errors", "transforms", "obligations", "origins", "facts", "body", "digest")
 BATCH = 2_000
 """Records that are fetched at once."""
 

@@ -6,7 +6,8 @@ first and `chain` last, because the chain is over the bytes before it.
     v           version of this shape: 1
     seq         place in the log, from 0, without gaps
     at          when, RFC 3339 in UTC with microseconds; `us` is the same in microseconds since 1970
-    clock       what the guard's own clock said, in microseconds, where it is not that of the system
+    clock       the time that was decided by, in microseconds, where it is not that of the system: the event's
+                own, or what the guard's clock said
     kind        one of KINDS
     id          of the decision, 32 hexadecimal digits; `ref` is the id that an outcome belongs to
     trace, span trace and span id (32 and 16 hexadecimal digits), as OpenTelemetry writes them
@@ -22,8 +23,13 @@ first and `chain` last, because the chain is over the bytes before it.
     transforms  [{"kind", "statement", "paths"}]; `obligations` [{"kind", "statement"}]
     policy      digest of the policy; `engine` the version of the engine
     latency_us  how long the decision took, in microseconds
-    reservation what limits and budgets hold for the call
+    reservation what limits and budgets hold for the call; beside a result or outcome, that of its call
     approval    id of the approval that was used
+    request     id of the request that people were asked by: it waits, they refused it, or they approved of it
+                and something else refuses the call
+    labels      those that statements gave to what came in
+    origins     what questions about origins came to: [{"what", "test", "answer", "events"}], with the numbers
+                in the session of the events that it rests on (0: the principal's record, or the policy)
     facts       what other kinds of record say: a usage, a halt, a checkpoint, a repair
     body        what the event was about as the policy redacted it: {"sealed": "..."} under the key of the
                 principal, or {"withheld": "why"}
@@ -60,7 +66,8 @@ KINDS = (
 FIELDS = (
     "v", "seq", "at", "us", "clock", "kind", "id", "ref", "trace", "span", "session", "principal", "agent", "point",
     "tool", "call_id", "outcome", "status", "statements", "reasons", "shadow", "errors", "transforms",
-    "obligations", "policy", "engine", "latency_us", "reservation", "approval", "facts", "body", "digest",
+    "obligations", "policy", "engine", "latency_us", "reservation", "approval", "request",
+    "labels", "origins", "facts", "body", "digest",
     "cleaned", "chain",
 )  # fmt: skip
 

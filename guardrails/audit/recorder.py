@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from guardrails.observing import Check
     from guardrails.session import Session
 
-DEFAULT = ("durable", "deny")
-"""Mode of a policy that does not say one, and what happens when the log cannot be written."""
+DEFAULT = ("durable", "spill")
+"""Mode of a policy that does not say one, and what happens when the log cannot be written: a second log is used
+where there is one."""
 
 MOST_CALLS = 10_000
 """Calls of which the decision's id is remembered, so that their outcome can name it."""
@@ -58,7 +59,8 @@ class Recorder(Observer):
         decision = decision.known_as(new_id())
         draft = self._draft(check, decision, took)
         try:
-            self.log.record(draft, durable=mode_of(check.guard)[0] == "durable")
+            mode, otherwise = mode_of(check.guard)
+            self.log.record(draft, durable=mode == "durable", spills=otherwise == "spill")
         except AuditUnavailable as error:
             return refused(check, decision, error)
         return decision
@@ -135,7 +137,7 @@ class Recorder(Observer):
         """What has happened already is written like the decisions are, and held where that fails."""
         if mode_of(guard)[0] == "durable":
             try:
-                self.log.record(draft, durable=True)
+                self.log.record(draft, durable=True, spills=mode_of(guard)[1] == "spill")
                 return
             except AuditUnavailable:
                 pass  # kept below, and written when the log is back

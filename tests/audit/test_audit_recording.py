@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -248,6 +249,26 @@ def test_a_second_log_takes_what_the_first_cannot(tmp_path: Path) -> None:
     assert first["id"] == later.id
     assert told[0]["spilled"]["log"] == spill.linker.log
     assert told[0]["spilled"]["records"] >= 1
+
+
+@pytest.mark.parametrize("mode", ["durable", "buffered"])
+def test_a_policy_that_says_deny_uses_no_second_log(mode: str, tmp_path: Path) -> None:
+    home, spill = Failing(tmp_path / "log"), FileHome(str(tmp_path / "spill"), KEYS)
+    log = AuditLog(home, spill=spill)
+    session = Guard.from_text(POLICY + f"audit {mode} else deny", audit=log).session(id="s-1")
+    log.flush()
+    home.broken = True
+    decisions = []
+    for _ in range(2):
+        decisions.append(session.check_call("pay", {"amount": 1}).outcome)
+        with contextlib.suppress(AuditUnavailable):
+            log.flush()
+    assert decisions[-1] is Outcome.DENY
+    assert not any(record["kind"] == "intent" for part in spill_parts(spill) for record in part)
+
+
+def spill_parts(spill: FileHome) -> list[list[dict[str, Any]]]:
+    return [records_of(spill)] if list(spill.folder.glob("*.jsonl")) else []
 
 
 def test_when_both_fail_nothing_is_let_through(tmp_path: Path) -> None:
