@@ -1,0 +1,176 @@
+"""The application: a plain ASGI object, which any ASGI server can run.
+
+    app = App(Guard.load("support.guard"))
+
+Takes requests, gives answers: find the route, know the caller, read the body, ask the handler. Whatever is raised on
+the way becomes a refusal in the words of the route's dialect; a mistake of the server itself is written to standard
+error under an id that the caller gets as well.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from guardrails.server.keys import LOCAL, Caller, Keys
+from guardrails.server.messages import Answer, Request, refused
+from guardrails.server.problems import Problem, problem_of
+from guardrails.server.reading import Gone, body_of, too_large
+from guardrails.server.routes import Route, Table
+from guardrails.server.service import Service, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from guardrails.guard import Guard
+
+    Receive = Callable[[], Awaitable[Any]]
+    Send = Callable[[Any], Awaitable[None]]
+
+NOSNIFF = (b"x-content-type-options", b"nosniff")
+
+
+def table() -> Table:
+    """Every route there is."""
+    from guardrails.server import checks, openapi, operating, sessions, standing, streams
+
+    homes = (checks, sessions, streams, operating, standing, openapi)
+    return Table(route for home in homes for route in home.ROUTES)
+
+
+class App:
+    """The sidecar of one guard as an ASGI application."""
+
+    def __init__(
+        self,
+        guard: Guard,
+        *,
+        keys: Keys | None = None,
+        settings: Settings | None = None,
+        service: Service | None = None,
+    ) -> None:
+        self.service = service or Service(guard, keys, settings)
+        self.table = table()
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if scope["type"] != "http":
+            raise RuntimeError(f"the sidecar speaks HTTP, not {scope['type']}")
+        try:
+            answer = await self._answer(scope, receive, send)
+        except Gone:
+            return
+        if answer is not None:
+            await _sent(answer, scope, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Begin and end: at the end, what waits is written."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                self.service.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+            await send({"type": "lifespan.startup.complete"})
+
+    # --- one request ---------------------------------------------------------------------------
+
+    async def _answer(self, scope: Any, receive: Receive, send: Send) -> Answer | None:
+        """The answer; None for one that the handler sends itself."""
+        route: Route | None = None
+        request: Request | None = None
+        try:
+            route, names = self.table.find(scope["method"], scope["path"], scope.get("raw_path") or b"")
+            request = Request(scope, receive, _admitted(scope, route, self.service))
+            request.names = names
+            if route.streams:
+                request.send = send
+                await route.handler(self.service, request)
+                return None
+            if scope["method"] not in ("GET", "HEAD"):
+                request.body = await body_of(receive, self.service.settings)
+            return await route.handler(self.service, request)
+        except Gone:
+            raise
+        except Exception as error:
+            problem = problem_of(error) or mistake_of(error)
+            teller = route.teller if route else None
+            return teller(problem, request) if teller else refused(problem)
+
+
+def _admitted(scope: Any, route: Route, service: Service) -> Caller:
+    """Who calls, if they may. Raises `Problem`."""
+    key, length = "", 0
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            key = _bearer(value)
+        elif name == b"x-api-key":
+            key = key or value.decode("latin-1")
+        elif name == b"origin":
+            raise Problem(
+                403, "from_a_browser", "pages in a browser may not ask this server", at="the header Origin"
+            )
+        elif name == b"content-length":
+            length = int(value)
+    if length > service.settings.most_body and not route.streams:
+        raise too_large(service.settings.most_body)
+    return _caller(key, route, service.keys)
+
+
+def _bearer(value: bytes) -> str:
+    scheme, _, rest = value.decode("latin-1").partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else ""
+
+
+def _caller(key: str, route: Route, keys: Keys | None) -> Caller:
+    if keys is None:
+        caller: Caller | None = LOCAL
+    elif key:
+        caller = keys.caller(key)
+    else:
+        caller = None
+    if not route.role:
+        return caller or LOCAL
+    if caller is None:
+        advice = "send `Authorization: Bearer KEY`; `guard key` makes one"
+        what = "the key is not known" if key else "the request has no key"
+        raise Problem(401, "no_key", what, advice=advice)
+    if route.role not in caller.may:
+        raise _forbidden(caller, route)
+    return caller
+
+
+def _forbidden(caller: Caller, route: Route) -> Problem:
+    if caller is LOCAL:
+        advice = "start the server with `--keys FILE`; `guard key NAME --role operator` makes a key"
+        return Problem(403, "keys_needed", "this takes a key, and the server has none", advice=advice)
+    message = f"the key `{caller.name}` has the role {caller.role}, and this takes {route.role}"
+    return Problem(403, "wrong_role", message, advice="use a key of that role")
+
+
+def mistake_of(error: Exception) -> Problem:
+    """A mistake of the server: told to whoever runs it, and denied to whoever asks."""
+    from os import urandom
+    from traceback import format_exception
+
+    id = urandom(6).hex()
+    sys.stderr.write(f"guard serve: mistake {id}: {''.join(format_exception(error))}")
+    advice = f"tell whoever runs it the id {id}; nothing was allowed"
+    return Problem(500, "internal", "the server made a mistake", at=id, advice=advice)
+
+
+async def _sent(answer: Answer, scope: Any, send: Send) -> None:
+    body = answer.body
+    headers = [
+        (b"content-type", answer.kind),
+        (b"content-length", b"%d" % len(body)),
+        NOSNIFF,
+        *answer.headers,
+    ]
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            headers.append((name, value[:200]))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
