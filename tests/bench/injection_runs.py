@@ -29,6 +29,7 @@ VICTIM = "gpt-4o-2024-05-13"
 """The planted text greets a model by name; which one changes nothing here."""
 
 _PLAIN = TypeAdapter(Any)
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Watcher(Protocol):
@@ -167,4 +168,4 @@ def _environment(suite: Any, planted: dict[str, str]) -> Any:
     """What `load_and_inject_default_environment` gives, ten times faster."""
     written = read_suite_file(suite.name, "environment.yaml", suite.data_path)
     filled = written.format(**(suite.get_injection_vector_defaults() | planted))
-    return suite.environment_type.model_validate(yaml.load(filled, yaml.CSafeLoader))
+    return suite.environment_type.model_validate(yaml.load(filled, _LOADER))
