@@ -66,18 +66,23 @@ def plain_letters(text: str) -> set[str]:
     return {text.translate(letters) for letters in _LETTERS}
 
 
-def other_words(text: str) -> Iterator[str]:
+def coded_words(text: str) -> Iterator[str]:
     """What a text is also found by: words under what they look like, spelled out, or decoded."""
     folded = text.lower() if text.isascii() else skeleton(text)
-    if folded is not text and not text.isascii():
+    if not text.isascii():
         yield from WORD.findall(folded)
     for found in _SPELLED.finditer(folded):
         yield joined(found.group())
+    for piece in decoded(text):
+        yield from WORD.findall(skeleton(piece))
+
+
+def leet_words(text: str) -> Iterator[str]:
+    """What words with digits in them may be read as."""
+    folded = text.lower() if text.isascii() else skeleton(text)
     for found in _MIXED.finditer(folded):
         if _NOT_HEX.search(found.group()):
             yield from map(joined, plain_letters(found.group()))
-    for piece in decoded(text):
-        yield from WORD.findall(skeleton(piece))
 
 
 def camel_parts(text: str) -> str:

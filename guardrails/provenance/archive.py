@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
-from guardrails.provenance.leaves import Ways, leaves
+from guardrails.provenance.leaves import Walk, Ways
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ BLOCK = 1_280
 
 REACH = 512
 """How much longer a block may get until a word ends."""
+
+OVER = 48
+"""Characters of the next block that belong to a block, for what begins in it."""
 
 EDGE = 12
 """Characters next to a value that decide whether it is a whole."""
@@ -62,6 +65,7 @@ class Archive:
         "_label_numbers",
         "_label_starts",
         "_labels",
+        "_last_blocks",
         "_leaf_starts",
         "_starts",
         "_ways",
@@ -74,6 +78,7 @@ class Archive:
         self._ways = Ways()
         self._events: list[tuple[int, str, str | None]] = []
         self._leaf_starts = array("I")
+        self._last_blocks = array("I")
         self._label_starts, self._labels = array("I"), array("I")
         self.label_sets: list[frozenset[str]] = []
         self._alone: list[frozenset[frozenset[str]]] = []
@@ -83,36 +88,36 @@ class Archive:
     def size(self) -> int:
         return len(self._bytes)
 
-    def take(
-        self, event: tuple[int, str, str | None], payload: Any, labels_of: Any
-    ) -> Iterator[tuple[int, str]]:
-        """Keep a payload; give its blocks, each a number and the text, which goes on a little into the next."""
+    def take(self, event: tuple[int, str, str | None], payload: Any, labels_of: Any) -> None:
+        """Keep a payload."""
         self._events.append(event)
         self._leaf_starts.append(len(self._ways))
-        texts = list(self._noted(payload, labels_of))
-        whole = MARK.join(texts) + MARK if texts else ""
-        leaf, last = self._leaf_starts[-1], 0
+        first = len(self._ways)
+        if callable(labels_of):
+            texts = Walk(payload, self._ways, lambda way: self._label(labels_of(way))).texts
+        else:
+            texts = Walk(payload, self._ways, None).texts
+            if texts:
+                self._label(labels_of, first)
+        if texts:
+            self._cut(_marked(texts))
+            self._last_blocks.append(len(self) - 1)
+
+    def _cut(self, whole: str) -> None:
+        leaf, last = self._firsts[-1], 0
         for end in _cuts(whole):
             piece = whole[last:end]
-            yield len(self._starts) - 1, whole[last : end + 48] if len(whole) > end else piece
             self._bytes += piece.encode("utf-8", "surrogatepass")
             leaf += piece.count(MARK)
             self._starts.append(len(self._bytes))
             self._firsts.append(leaf)
             last = end
 
-    def _noted(self, payload: Any, labels_of: Any) -> Iterator[str]:
-        ways = self._ways
-        fixed = labels_of if isinstance(labels_of, frozenset) else None
-        last = self.label_sets[self._labels[-1]] if self._labels else None
-        for leaf in leaves(payload, ways):
-            labels = labels_of(leaf.way) if fixed is None else fixed
-            if labels != last:
-                self._label_starts.append(len(ways))
-                self._labels.append(self._number(labels))
-                last = labels
-            ways.keep(leaf.inside, leaf.key)
-            yield leaf.text.replace(MARK, "\ufffd")
+    def _label(self, labels: frozenset[str], leaf: int = -1) -> None:
+        """Note the labels of a leaf, or the next one, and those behind it."""
+        if not self._labels or labels != self.label_sets[self._labels[-1]]:
+            self._label_starts.append(len(self._ways) if leaf < 0 else leaf)
+            self._labels.append(self._number(labels))
 
     def _number(self, labels: frozenset[str]) -> int:
         number = self._label_numbers.setdefault(labels, len(self.label_sets))
@@ -120,6 +125,30 @@ class Archive:
             self.label_sets.append(labels)
             self._alone.append(frozenset({labels}))
         return number
+
+    def __len__(self) -> int:
+        """How many blocks there are."""
+        return len(self._starts) - 1
+
+    def starts(self, first: int, last: int) -> array[int]:
+        """Where the blocks from `first` to `last` begin, and the end of `last - 1`."""
+        return self._starts[first : last + 1]
+
+    def data(self, start: int, end: int) -> bytes:
+        """The bytes of the texts from one place to another, or to the last whole character before it."""
+        return bytes(self._bytes[start : self._edge(min(end, len(self._bytes)))])
+
+    def text(self, block: int) -> str:
+        """The text of a block, which goes on a little into the next one of the event."""
+        start, end = self._starts[block], self._starts[block + 1]
+        text = self._bytes[start:end].decode("utf-8", "surrogatepass")
+        if self._is_last(block):
+            return text
+        more = self._bytes[end : self._edge(end + 4 * OVER)].decode("utf-8", "surrogatepass")
+        return text + more[:OVER]
+
+    def _is_last(self, block: int) -> bool:
+        return self._last_blocks[bisect_left(self._last_blocks, block)] == block
 
     def window(self, block: int, around: int) -> Window:
         """The text of a block and at least `around` bytes on either side."""
@@ -180,6 +209,14 @@ class Archive:
 
     def pointer(self, leaf: int) -> str:
         return self._ways.pointer(leaf)
+
+
+def _marked(texts: list[str]) -> str:
+    """The texts in a row, each with the mark behind it and none inside."""
+    whole = MARK.join(texts) + MARK
+    if whole.count(MARK) == len(texts):
+        return whole
+    return MARK.join(text.replace(MARK, "\ufffd") for text in texts) + MARK
 
 
 def _cuts(text: str) -> Iterator[int]:

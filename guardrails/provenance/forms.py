@@ -55,9 +55,6 @@ _DIGIT = re.compile(r"\d")
 MOST_INSIDE = 128
 """Values inside a text that are parts of their own; more of them are words like all others."""
 
-POSTED = ("email", "iban", "date", "grouped", "number")
-"""Kinds whose keys are indexed, because their words alone would not lead to them."""
-
 
 class Form:
     """A value of a kind: `key` is equal for all its spellings."""
@@ -111,30 +108,25 @@ def is_address(form: Form) -> bool:
     return form.kind in ("email", "url", "iban")
 
 
-def anchors(form: Form, *, alone: bool) -> list[list[str]]:
-    """By which entries of the index a value is found; none: by its words. `alone` says that the value has no other
-    form, by which it would be found as plain digits."""
+def anchors(form: Form, *, alone: bool) -> list[tuple[str, tuple[str, ...]]]:
+    """The keys by which a value is found, and the layers that they are in; none: by its words. `alone` says that the
+    value has no other form, by which it would be found as plain digits."""
     if form.kind in ("url", "host", "hex"):
         return []
-    entries = [*_entries(form.kind, form.key)]
-    return [[entry] for entry in ([form.key, *entries] if form.kind == "grouped" and alone else entries)]
+    entries: list[tuple[str, tuple[str, ...]]] = [
+        (entry, (form.kind,)) for entry in entries_of_form(form.kind, form.key)
+    ]
+    return [(form.key, ("word", "number")), *entries] if form.kind == "grouped" and alone else entries
 
 
-def _entries(kind: str, key: str) -> tuple[str, ...]:
-    """Days are entered without the time, phone numbers by what all their spellings share."""
+def entries_of_form(kind: str, key: str) -> tuple[str, ...]:
+    """The keys of a value in the layer of its kind: of a day without the time, of a phone number also what all its
+    spellings share."""
     if kind == "date":
         return (key[:10],)
     if kind == "grouped":
         return (f"={key}", f"+{key[-7:]}") if len(key) <= 16 else (f"={key}",)
     return (key,)
-
-
-def posted(text: str) -> Iterator[str]:
-    """What is indexed for the values in `text`, beside its words."""
-    for kind in POSTED:
-        for start, end, key in KINDS[kind](text):
-            if key != text[start:end] or not key.isalnum() or (kind == "grouped" and key[0] == "0"):
-                yield from _entries(kind, key)
 
 
 def same(text: str, form: Form) -> Iterator[tuple[int, int]]:

@@ -1,22 +1,19 @@
 """The index: what a session has seen, and where a value in it came from.
 
 Takes payloads of events in order, gives parts of values with their sources. The one idea: the words of a text and
-the keys of the values in it lead to a few blocks of kept text, and only what stands there counts. Whatever
-is too much to look through is left out, which takes sources away and never adds one.
+the keys of the values in it lead to a few blocks of kept text, and only what stands there counts. Taking text
+in only keeps it; what leads to it is worked out when somebody asks. Whatever is too much to look through is
+left out, which takes sources away and never adds one.
 """
 
 from __future__ import annotations
 
-from guardrails.provenance.alike import other_words
 from guardrails.provenance.archive import Archive
 from guardrails.provenance.cutting import parts_of
-from guardrails.provenance.forms import posted
+from guardrails.provenance.finder import Finder
 from guardrails.provenance.leaves import values_of
 from guardrails.provenance.lookup import Lookup
-from guardrails.provenance.loose import SIGN, loose_spans
 from guardrails.provenance.parts import Part
-from guardrails.provenance.postings import Postings, entries_of
-from guardrails.provenance.words import LONGEST, composed, folded_words, is_telling, names_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,19 +27,18 @@ __all__ = ["Index", "Part"]
 MOST_VALUES = 256
 """Leaves of a value that are looked up; the rest is taken as one part that nobody supplied."""
 
-FLUSH = 1 << 14
-"""Entries that wait to be sorted in while an event is taken in."""
-
 
 class Index:
     """Everything a session has seen."""
 
-    __slots__ = ("_archive", "_given", "_lookup", "_postings")
+    __slots__ = ("_archive", "_finder", "_given", "_lookup")
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = 1.0) -> None:
+        """With more `patience`, text is searched more often before it is sorted in; 0 sorts it in at once. What is
+        found is the same."""
         self._archive = Archive()
-        self._postings = Postings()
-        self._lookup = Lookup(self._archive, self._postings)
+        self._finder = Finder(self._archive, patience)
+        self._lookup = Lookup(self._archive, self._finder)
         self._given: frozenset[str] = frozenset()
 
     @property
@@ -60,15 +56,7 @@ class Index:
         of all leaves. Add every event once, in order."""
         if not callable(labels_of):
             self._given |= labels_of
-        self._lookup.forget()
-        waiting: list[int] = []
-        for block, text in self._archive.take((event, point, tool), payload, labels_of):
-            waiting += entries_of(indexed(text), block)
-            if len(waiting) > FLUSH:
-                self._postings.add(waiting)
-                waiting = []
-        if waiting:
-            self._postings.add(waiting)
+        self._archive.take((event, point, tool), payload, labels_of)
 
     def lose(self, event: int, point: str, tool: str | None, labels: frozenset[str]) -> None:
         """Note an event whose payload was too large to keep: it may have held anything."""
@@ -76,19 +64,9 @@ class Index:
 
     def look_up(self, value: Any) -> tuple[Part, ...]:
         """The parts of a value, each with the places it appeared in."""
+        self._finder.prepare()
         texts, more = values_of(value, MOST_VALUES)
         found = [part for text in texts for part in parts_of(text, self._lookup)]
         if more:
             found.append(Part("…", (), weak=False))
         return tuple(found)
-
-
-def indexed(text: str) -> set[str]:
-    """What a block is found by."""
-    text = composed(text)
-    words = {word[:LONGEST] for word in folded_words(text) if is_telling(word)}
-    words.update(posted(text))
-    words.update(names_in(text))
-    words.update(word[:LONGEST] for word in other_words(text) if is_telling(word))
-    words.update(SIGN + key for _, _, key in loose_spans(text))
-    return words

@@ -11,11 +11,9 @@ from array import array
 from bisect import bisect_right
 from decimal import Decimal
 
-from guardrails.model import Value
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import Any, TypeAlias
 
     Pointer: TypeAlias = tuple[str, ...]
@@ -30,18 +28,6 @@ DEEPEST = 100
 """Levels of a payload that paths tell apart."""
 
 
-class Leaf(Value):
-    """A leaf: its text, the number of the list or object it stands in, and its key there."""
-
-    __slots__ = ("inside", "key", "text", "way")
-
-    def __init__(self, text: str, inside: int, key: int, way: Pointer) -> None:
-        self.text = text
-        self.inside = inside
-        self.key = key
-        self.way = way
-
-
 def leaf_text(value: Any) -> str:
     """A leaf as text: numbers in their shortest decimal form, `true`, `false` and `null` as JSON has them."""
     if isinstance(value, str):
@@ -49,7 +35,8 @@ def leaf_text(value: Any) -> str:
     if value is None or value is True or value is False:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, float) and value == value and abs(value) < 1e300:
-        return plain_number(Decimal(repr(value)))
+        plain = repr(value)
+        return plain_number(Decimal(plain)) if "e" in plain else plain.removesuffix(".0")
     if isinstance(value, Decimal) and value.is_finite() and -60 < value.adjusted() < 300:
         return plain_number(value)
     if isinstance(value, int) and value.bit_length() > MOST_BITS:
@@ -103,11 +90,14 @@ class Ways:
         """Note the next leaf."""
         parent, last = self._last
         if parent != inside or key == TOP or self._after(last, key) != key:
-            self._run_starts.append(self._count)
-            self._run_parents.append(inside)
-            self._run_keys.append(key)
+            self._begin(inside, key)
         self._count += 1
         self._last = (inside, key)
+
+    def _begin(self, inside: int, key: int) -> None:
+        self._run_starts.append(self._count)
+        self._run_parents.append(inside)
+        self._run_keys.append(key)
 
     def _after(self, key: int, default: int) -> int:
         """The key behind another one."""
@@ -150,32 +140,64 @@ TOP = 0xFFFFFFFF
 """The key of what has none: the payload itself."""
 
 
-def leaves(payload: Any, ways: Ways) -> Iterator[Leaf]:
-    """The leaves of a payload: texts, numbers and the rest, and every name of a field once."""
-    names: set[str] = set()
-    stack: list[tuple[Any, int, int, Pointer]] = [(payload, 0, TOP, ())]
-    while stack:
-        value, inside, key, way = stack.pop()
-        if not isinstance(value, dict | list | tuple):
-            yield Leaf(leaf_text(value), inside, key, way)
-            continue
+class Walk:
+    """The leaves of a payload in order: `texts` are texts, numbers and the rest, and every name of a field once.
+    `note` is told the way to each leaf before it is counted."""
+
+    __slots__ = ("_names", "_note", "_stack", "_ways", "texts")
+
+    def __init__(self, payload: Any, ways: Ways, note: Callable[[Pointer], None] | None) -> None:
+        self._ways = ways
+        self._note = note
+        self._names: set[str] = set()
+        self._stack: list[tuple[Iterator[tuple[int, Any, str | None]], int, int, Pointer]] = []
+        self.texts: list[str] = []
+        if isinstance(payload, dict | list | tuple):
+            self._enter(payload, 0, TOP, ())
+        else:
+            self._leaf(payload, 0, TOP, ())
+        while self._stack:
+            self._go_on(*self._stack[-1])
+
+    def _leaf(self, value: Any, inside: int, key: int, way: Pointer) -> None:
+        if self._note is not None:
+            self._note(way)
+        self._ways.keep(inside, key)
+        self.texts.append(value if value.__class__ is str else leaf_text(value))
+
+    def _enter(self, value: Any, inside: int, key: int, way: Pointer) -> None:
+        """Go into a list or object; `key` is its own."""
         deep = len(way) >= DEEPEST
-        number = inside if deep or key == TOP else ways.enter(inside, key)
-        items = _items(value, ways)
-        for _, item_key, step in items:
-            if not item_key & 1 and step not in names:
-                names.add(step)
-                yield Leaf(step, number, key if deep else item_key, way if deep else (*way, step))
-        stack += [
-            (item, number, key if deep else item_key, way if deep else (*way, step))
-            for item, item_key, step in reversed(items)
-        ]
+        number = inside if deep or key == TOP else self._ways.enter(inside, key)
+        if isinstance(value, dict):
+            named = [(self._ways.name(str(name)), item, str(name)) for name, item in value.items()]
+            for item_key, _, name in named:
+                if name not in self._names:
+                    self._names.add(name)
+                    self._leaf(name, number, key if deep else item_key, way if deep else (*way, name))
+            self._stack.append((iter(named), number, key if deep else -1, way))
+        else:
+            items = ((at * 2 + 1, item, None) for at, item in enumerate(value))
+            self._stack.append((items, number, key if deep else -1, way))
 
-
-def _items(value: Any, ways: Ways) -> list[tuple[Any, int, str]]:
-    if isinstance(value, dict):
-        return [(item, ways.name(str(name)), str(name)) for name, item in value.items()]
-    return [(item, index * 2 + 1, str(index)) for index, item in enumerate(value)]
+    def _go_on(
+        self, items: Iterator[tuple[int, Any, str | None]], number: int, fixed: int, way: Pointer
+    ) -> None:
+        """Take leaves in up to the next list or object."""
+        keep, texts, note = self._ways.keep, self.texts, self._note
+        for item_key, item, name in items:
+            key = item_key if fixed < 0 else fixed
+            inner = isinstance(item, dict | list | tuple)
+            if note is None and not inner:
+                keep(number, key)
+                texts.append(item if item.__class__ is str else leaf_text(item))
+                continue
+            step = way if fixed >= 0 else (*way, str(item_key >> 1) if name is None else name)
+            if inner:
+                self._enter(item, number, key, step)
+                return
+            self._leaf(item, number, key, step)
+        self._stack.pop()
 
 
 def values_of(value: Any, most: int) -> tuple[list[str], bool]:

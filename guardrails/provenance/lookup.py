@@ -10,6 +10,7 @@ from bisect import bisect_left
 
 from guardrails.provenance.aligned import occurrences, one_blank
 from guardrails.provenance.forms import anchors, same
+from guardrails.provenance.layers import NAMES, PLAIN, WORDS
 from guardrails.provenance.related import related
 from guardrails.provenance.sources import Gathering
 from guardrails.provenance.words import LONGEST, composed, folded_words, is_telling, names_in
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from guardrails.provenance.archive import Archive, Window
+    from guardrails.provenance.finder import Finder, Layers
     from guardrails.provenance.forms import Form
     from guardrails.provenance.parts import Source
-    from guardrails.provenance.postings import Postings
 
 MANY = 1_024
 """Blocks of a word that are considered."""
@@ -29,8 +30,8 @@ MANY = 1_024
 ANCHORS = 8
 """Words of a piece by which it is looked for."""
 
-REMEMBERED = 256
-"""Words whose counts are kept until something is added."""
+COMMON = 128
+"""Blocks of a word from which on it does not matter how common it is."""
 
 AROUND = 96
 """Bytes that are read on either side of a block, beside the length of what is looked for."""
@@ -42,12 +43,11 @@ LITERAL = frozenset({"url", "grouped", "date", "iban"})
 class Lookup:
     """Finds pieces in an archive."""
 
-    __slots__ = ("_counts", "archive", "postings")
+    __slots__ = ("archive", "finder")
 
-    def __init__(self, archive: Archive, postings: Postings) -> None:
+    def __init__(self, archive: Archive, finder: Finder) -> None:
         self.archive = archive
-        self.postings = postings
-        self._counts: dict[str, int] = {}
+        self.finder = finder
 
     def sources(self, text: str, forms: tuple[Form, ...], *, weak: bool) -> tuple[Source, ...]:
         """Where a short value appeared. `text` has neither quotes nor blanks around it. For what is `weak` nothing
@@ -64,55 +64,44 @@ class Lookup:
 
     def _same_form(self, text: str, form: Form, found: Gathering, *, alone: bool) -> None:
         around = len(text) * 2 + AROUND
-        for words in anchors(form, alone=alone) or [telling_words(text)]:
-            for window in self.windows(words, found, around):
+        ways: list[tuple[list[str], Layers]] = [([key], layers) for key, layers in anchors(form, alone=alone)]
+        for words, layers in ways or [(telling_words(text), PLAIN)]:
+            for window in self.windows(words, layers, found, around):
                 window.text = composed(window.text)
                 for start, end in same(window.text, form):
                     found.take(window, start, end, exact=True)
 
     def _same_text(self, text: str, found: Gathering) -> None:
-        words = names_in(text)[:ANCHORS] or telling_words(text)
-        for window in self.windows(words, found, len(text) * 4 + AROUND):
+        names = names_in(text)[:ANCHORS]
+        words, layers = (names, NAMES) if names else (telling_words(text), WORDS)
+        for window in self.windows(words, layers, found, len(text) * 4 + AROUND):
             window.text = one_blank(composed(window.text))
             for start, end in occurrences(window.text, text):
                 found.take(window, start, end, exact=True)
 
     def windows(
-        self, words: Iterable[str], found: Gathering, around: int, most: int = MANY
+        self, words: Iterable[str], layers: Layers, found: Gathering, around: int, most: int = MANY
     ) -> Iterator[Window]:
         """What stands around the blocks with one of the words and the others near, as long as sources with their
         labels are wanted. `most` bounds the blocks of the rarest word that are considered."""
         counts = []
         for word in words:
-            count = self.count(word)
+            count = self.finder.count(word, layers, COMMON)
             if not count:
                 return
             counts.append((count, word))
         counts.sort()
         others = [word for _, word in counts[1:]]
-        blocks = self.postings.blocks(counts[0][1], most) if counts else []
+        blocks = self.finder.blocks(counts[0][1], layers, most) if counts else []
         place = 0
         while place < len(blocks):
             block = blocks[place]
             place += 1
             if not found.wants(block):
                 place = bisect_left(blocks, self.archive.after_labels_of(block), place)
-            elif all(self.postings.is_near(word, block) for word in others):
+            elif all(self.finder.is_near(word, layers, block) for word in others):
                 found.read(block)
                 yield self.archive.window(block, around)
-
-    def count(self, word: str) -> int:
-        """In how many blocks a word is."""
-        count = self._counts.get(word)
-        if count is None:
-            if len(self._counts) >= REMEMBERED:
-                self._counts.clear()
-            count = self._counts[word] = self.postings.count(word)
-        return count
-
-    def forget(self) -> None:
-        """Something was added."""
-        self._counts.clear()
 
 
 def telling_words(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from itertools import accumulate
 
 from guardrails.provenance.alike import camel_parts, decoded, encoded, joined, plain_letters, skeleton, turned
 from guardrails.provenance.forms import Form, same
+from guardrails.provenance.layers import ALIKE, LOOSE
 from guardrails.provenance.loose import SIGN, loose_spans
 from guardrails.provenance.words import LONGEST, WORD, folded_words, is_telling
 
@@ -67,14 +68,14 @@ def _loosely(text: str, forms: tuple[Form, ...], lookup: Lookup, found: Gatherin
         if form.kind == "date" and len(form.key) > DAY:
             _of_form(Form("date", form.key[:DAY]), lookup, found)
     for key in keys.union(*map(_loose_keys, forms)):
-        for window in lookup.windows([SIGN + key], found, NEAR, FEW):
+        for window in lookup.windows([SIGN + key], LOOSE, found, NEAR, FEW):
             for start, end, there in loose_spans(window.text):
                 if there == key:
                     found.take(window, start, end, exact=False)
 
 
 def _of_form(form: Form, lookup: Lookup, found: Gathering) -> None:
-    for window in lookup.windows([form.key], found, NEAR, FEW):
+    for window in lookup.windows([form.key], (form.kind,), found, NEAR, FEW):
         for start, end in same(window.text, form):
             found.take(window, start, end, exact=False)
 
@@ -94,7 +95,7 @@ def _in_other_words(text: str, forms: tuple[Form, ...], lookup: Lookup, found: G
         if len(letters) < LEAST or not words or way in tried:
             continue
         tried.add(way)
-        for window in lookup.windows(words, found, 3 * len(letters) + NEAR, FEW):
+        for window in lookup.windows(words, ALIKE, found, 3 * len(letters) + NEAR, FEW):
             place = _in_a_row(window.text, letters)
             if place is not None:
                 found.take(window, *place, exact=False)
@@ -142,7 +143,7 @@ def _addresses(plain: str) -> Iterator[tuple[list[str], str]]:
 def _split(word: str, lookup: Lookup) -> Iterator[tuple[list[str], str]]:
     """A word as two."""
     for at in range(3, len(word) - 2):
-        if lookup.count(word[:at]) and lookup.count(word[at:]):
+        if all(lookup.finder.count(part, ALIKE, 1) for part in (word[at:], word[:at])):
             yield [word[:at], word[at:]], word
 
 

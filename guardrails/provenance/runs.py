@@ -11,6 +11,7 @@ from __future__ import annotations
 from itertools import islice, pairwise
 
 from guardrails.provenance.aligned import one_blank, stands_alone
+from guardrails.provenance.layers import WORDS
 from guardrails.provenance.sources import Gathering
 from guardrails.provenance.words import ENOUGH, LONGEST, WORD, bits, composed, is_telling
 
@@ -96,7 +97,7 @@ class Runs:
         """The last of the first words of a run that is in no source, so that no run has it; -1 if there is none."""
         for at in range(place + STRONG - 1, place - 1, -1):
             key = self._keys[at]
-            if _leads(key) and not self._lookup.count(key):
+            if _leads(key) and not self._lookup.finder.count(key, WORDS, 1):
                 return at
         return -1
 
@@ -157,8 +158,9 @@ class Runs:
     def _blocks_of(self, key: str) -> _Blocks | None:
         """The blocks of a word; None for one that is in too many."""
         if key not in self._blocks:
-            many = self._lookup.count(key) > COMMON
-            self._blocks[key] = None if many else _Blocks(self._lookup.postings.blocks(key, COMMON))
+            finder = self._lookup.finder
+            many = finder.count(key, WORDS, COMMON + 1) > COMMON
+            self._blocks[key] = None if many else _Blocks(finder.blocks(key, WORDS, COMMON))
         return self._blocks[key]
 
     def _matches(self, window: Window, place: int, seed: str) -> Iterator[tuple[int, int]]:
