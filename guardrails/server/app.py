@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails.server.keys import LOCAL, Caller, Keys
 from guardrails.server.messages import Answer, Request, refused
 from guardrails.server.problems import Problem, problem_of
-from guardrails.server.reading import Gone, body_of, too_large
+from guardrails.server.reading import Gone, body_of, too_large, unpacked
 from guardrails.server.routes import Route, Table
 from guardrails.server.service import Service, Settings
 
@@ -27,15 +27,30 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Any]]
     Send = Callable[[Any], Awaitable[None]]
 
+PACKED = "guard.content-encoding"
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 def table() -> Table:
     """Every route there is."""
-    from guardrails.server import checks, openapi, operating, sessions, standing, streams
+    from guardrails.server import (
+        agentgateway,
+        authzen,
+        checks,
+        claude_code,
+        envoy,
+        litellm,
+        opa,
+        openapi,
+        operating,
+        sessions,
+        standing,
+        streams,
+    )
 
     homes = (checks, sessions, streams, operating, standing, openapi)
-    return Table(route for home in homes for route in home.ROUTES)
+    dialects = (authzen, opa, claude_code, litellm, agentgateway, envoy)
+    return Table(route for home in (*homes, *dialects) for route in home.ROUTES)
 
 
 class App:
@@ -90,7 +105,9 @@ class App:
                 await route.handler(self.service, request)
                 return None
             if scope["method"] not in ("GET", "HEAD"):
-                request.body = await body_of(receive, self.service.settings)
+                body = await body_of(receive, self.service.settings)
+                coding = scope.get(PACKED)
+                request.body = unpacked(body, coding, self.service.settings.most_body) if coding else body
             return await route.handler(self.service, request)
         except Gone:
             raise
@@ -101,19 +118,26 @@ class App:
 
 
 def _admitted(scope: Any, route: Route, service: Service) -> Caller:
-    """Who calls, if they may. Raises `Problem`."""
-    key, length = "", 0
+    """Who calls, if they may. Raises `Problem`.
+
+    A route for every method gets requests that a gateway asks about: their headers are those of somebody else, but
+    for `X-Guard-Key`.
+    """
+    key, length, is_ours = "", 0, route.method != "*"
     for name, value in scope["headers"]:
-        if name == b"authorization":
-            key = _bearer(value)
-        elif name == b"x-api-key":
+        if name == b"x-guard-key":
+            key = value.decode("latin-1")
+        elif name == b"authorization" and is_ours:
+            key = key or _bearer(value)
+        elif name == b"x-api-key" and is_ours:
             key = key or value.decode("latin-1")
-        elif name == b"origin":
-            raise Problem(
-                403, "from_a_browser", "pages in a browser may not ask this server", at="the header Origin"
-            )
+        elif name == b"origin" and is_ours:
+            message = "pages in a browser may not ask this server"
+            raise Problem(403, "from_a_browser", message, at="the header Origin")
         elif name == b"content-length":
             length = int(value)
+        elif name == b"content-encoding" and value.lower() != b"identity":
+            scope[PACKED] = value.lower()
     if length > service.settings.most_body and not route.streams:
         raise too_large(service.settings.most_body)
     return _caller(key, route, service.keys)
@@ -134,7 +158,7 @@ def _caller(key: str, route: Route, keys: Keys | None) -> Caller:
     if not route.role:
         return caller or LOCAL
     if caller is None:
-        advice = "send `Authorization: Bearer KEY`; `guard key` makes one"
+        advice = "send `Authorization: Bearer KEY` or `X-Guard-Key: KEY`; `guard key` makes one"
         what = "the key is not known" if key else "the request has no key"
         raise Problem(401, "no_key", what, advice=advice)
     if route.role not in caller.may:

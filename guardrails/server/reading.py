@@ -54,6 +54,26 @@ def too_large(most: int) -> Problem:
     return Problem(413, "too_large", f"the body has more than {most:,} bytes", advice=advice)
 
 
+def unpacked(data: bytes, coding: bytes, most: int) -> bytes:
+    """A body that was sent packed, within the same size. Raises `Problem`."""
+    if coding != b"gzip":
+        raise Problem(
+            415, "bad_encoding", "a body is sent as it is, or with gzip", at="the header Content-Encoding"
+        )
+    from zlib import decompressobj, error
+
+    packed = decompressobj(wbits=31)
+    try:
+        found = packed.decompress(data, most + 1)
+    except error:
+        raise Problem(400, "bad_encoding", "the body is not gzip") from None
+    if len(found) > most:
+        raise too_large(most)
+    if not packed.eof or packed.unused_data:
+        raise Problem(400, "bad_encoding", "the gzip of the body is cut short, or goes on after its end")
+    return found
+
+
 def json_of(data: bytes) -> Any:
     """The value of a body. Raises `Problem` with the place of a mistake."""
     try:
