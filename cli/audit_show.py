@@ -65,11 +65,12 @@ def _found(reader: Reader, id: str) -> list[dict[str, Any]]:
     decision = _records(reader, "id", id)
     if decision:
         return sorted(decision + _records(reader, "ref", id), key=lambda record: record["seq"])
-    for field in ("session", "trace", "approval"):
+    for field in ("session", "trace"):
         found = _records(reader, field, id)
         if found:
             return found
-    return []
+    asked = _records(reader, "request", id) + _records(reader, "approval", id)
+    return sorted(asked, key=lambda record: record["seq"])
 
 
 def _records(reader: Reader, field: str, id: str) -> list[dict[str, Any]]:

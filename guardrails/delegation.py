@@ -144,6 +144,13 @@ class Delegate(Session):
         """The ledger of the session that this one belongs to in the end."""
         return self.parent.ledger
 
+    @property
+    def told(self) -> dict[str, Any]:
+        return self.parent.told
+
+    def live_digest(self, tool: str) -> str | None:
+        return self.parent.live_digest(tool)
+
     # --- checks --------------------------------------------------------------------------------
 
     def check_call(

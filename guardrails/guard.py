@@ -307,7 +307,7 @@ class Guard:
         if self.observers:
             from guardrails.observing import observed_event
 
-            return observed_event(self, event, lambda: self._decided(event, kind, now))
+            return observed_event(self, event, lambda: self._decided(event, kind, now), now)
         return self._decided(event, kind, now)
 
     def _decided(self, event: dict[str, Any], kind: str, now: int | None) -> Decision:

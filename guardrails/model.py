@@ -205,8 +205,9 @@ class Denial(Value):
 
 
 class Consent(Value):
-    """What people have to do with a decision: the `request` that waits for them (or that they refused), the
-    `approval` that let the call through, and the `reviews` that were queued."""
+    """What people have to do with a decision: the `request` that waits for them (or that they refused, or
+    approved of where something else refuses the call), the `approval` that let it through, and the `reviews`
+    that were queued."""
 
     __slots__ = ("approval", "request", "reviews")
 
@@ -328,7 +329,8 @@ class Decision(Value):
 
     @property
     def request(self) -> str | None:
-        """The id of the request for approval that this waits for, or that was refused."""
+        """The id of the request for approval that this waits for, that people refused, or that they approved of
+        where a limit, a breaker or another statement refuses the call."""
         return (self.consent.request or None) if self.consent else None
 
     @property

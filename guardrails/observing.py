@@ -14,7 +14,8 @@ from __future__ import annotations
 from contextvars import ContextVar
 
 from guardrails.delegation import Delegate, delegated
-from guardrails.runtime.events import session_of
+from guardrails.errors import EventError
+from guardrails.runtime.events import session_of, time_of
 from guardrails.session import Session
 
 TYPE_CHECKING = False
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
     from guardrails.streaming import OutputStream
 
 
+NOTHING: Mapping[str, Any] = {}
+
+SAID = {"call": ("hold", "tool_digest"), "input": ("by",)}
+"""What an event says that decides beside its payload."""
+
+
 class Check:
     """One event on its way to a decision: who asked what.
 
@@ -35,11 +42,15 @@ class Check:
     that the session was stopped before, so that the policy is not asked. `streamed` is `begin` or `end` of an
     output that leaves in pieces; at its end `payload` is what did leave, as it did. `notes` is for
     observers to keep something between the beginning and the end of a check, under their own object.
+
+    `about` is what the host said of the session beside its id, `said` what it said of the event beside the rest:
+    `hold`, `tool_digest` and `by`, as events name them. `time` is the time that decides, in microseconds, where
+    the event or its caller named one.
     """
 
     __slots__ = (
-        "agent", "args", "call_id", "guard", "halted", "notes", "payload", "point", "principal", "reservation",
-        "session", "streamed", "tool",
+        "about", "agent", "args", "call_id", "guard", "halted", "notes", "payload", "point", "principal",
+        "reservation", "said", "session", "streamed", "time", "tool",
     )  # fmt: skip
 
     def __init__(
@@ -64,6 +75,9 @@ class Check:
         self.reservation = reservation
         self.halted = False
         self.streamed = ""
+        self.about: Mapping[str, Any] = NOTHING
+        self.said: Mapping[str, Any] = NOTHING
+        self.time: int | None = None
         self.notes: dict[Observer, Any] = {}
 
 
@@ -153,13 +167,17 @@ def _break(waiting: list[Observer], check: Check, error: BaseException) -> None:
         waiting.pop().broke(check, error)
 
 
-def observed_event(guard: Guard, event: dict[str, Any], decide: Callable[[], Decision]) -> Decision:
+def observed_event(
+    guard: Guard, event: dict[str, Any], decide: Callable[[], Decision], now: int | None = None
+) -> Decision:
     """The decision on an event as data; see `Guard.decide`."""
-    who = (session_of(event).get("id") or "", event.get("principal") or {}, event.get("agent") or {})
+    session = session_of(event)
+    who = (session.get("id") or "", event.get("principal") or {}, event.get("agent") or {})
     kind = event["type"]
     known: dict[str, Any] = {"call_id": event.get("call_id"), "reservation": event.get("reservation") or ""}
     if kind == "outcome":
         check = Check(guard, who, "outcome", event.get("tool"), event.get("args"), None, **known)
+        check.time = _time_of(event, now)
         decision = decide()
         _tell(check, str(event.get("outcome")), decision)
         return decision
@@ -172,7 +190,19 @@ def observed_event(guard: Guard, event: dict[str, Any], decide: Callable[[], Dec
         payload = event["text"]
     elif kind in ("call", "result"):
         payload = event["args" if kind == "call" else "result"]
-    return observed(Check(guard, who, kind, event.get("tool"), event.get("args"), payload, **known), decide)
+    check = Check(guard, who, kind, event.get("tool"), event.get("args"), payload, **known)
+    check.time = _time_of(event, now)
+    check.about = {name: value for name, value in session.items() if name != "id"}
+    check.said = {name: event[name] for name in SAID.get(kind, ()) if event.get(name) is not None}
+    return observed(check, decide)
+
+
+def _time_of(event: dict[str, Any], now: int | None) -> int | None:
+    try:
+        at = time_of(event)
+    except EventError:  # whoever decides the event says so
+        return now
+    return now if at is None else at
 
 
 def _tell(check: Check, what: str, decision: Decision | None) -> None:
@@ -190,6 +220,15 @@ class Observing(Session):
         who = (self.id, self._principal, self._agent)
         check = Check(self.guard, who, point, tool, args, payload, **known)
         check.halted = self.halted is not None
+        check.about = self.told
+        return check
+
+    def _check_call(self, tool: str, args: Any, call_id: str | None, settings: Mapping[str, Any]) -> Check:
+        check = self._check("call", tool, args, args, call_id=call_id)
+        digest, hold = settings.get("digest") or self.live_digest(tool), settings.get("hold")
+        if digest is not None or hold is not None:
+            said = {"hold": hold, "tool_digest": digest}
+            check.said = {name: each for name, each in said.items() if each is not None}
         return check
 
     def check_call(
@@ -200,7 +239,7 @@ class Observing(Session):
         call_id: str | None = None,
         **settings: Any,
     ) -> Decision:
-        check = self._check("call", tool, args, args, call_id=call_id)
+        check = self._check_call(tool, args, call_id, settings)
         return observed(
             check, lambda: super(Observing, self).check_call(tool, args, call_id=call_id, **settings)
         )
@@ -213,7 +252,7 @@ class Observing(Session):
         call_id: str | None = None,
         **settings: Any,
     ) -> Decision:
-        check = self._check("call", tool, args, args, call_id=call_id)
+        check = self._check_call(tool, args, call_id, settings)
         return await observed_later(
             check, lambda: super(Observing, self).acheck_call(tool, args, call_id=call_id, **settings)
         )
@@ -252,10 +291,12 @@ class Observing(Session):
 
     def check_input(self, text: str, **settings: Any) -> Decision:
         check = self._check("input", None, {}, text)
+        check.said = settings
         return observed(check, lambda: super(Observing, self).check_input(text, **settings))
 
     async def acheck_input(self, text: str, **settings: Any) -> Decision:
         check = self._check("input", None, {}, text)
+        check.said = settings
         return await observed_later(check, lambda: super(Observing, self).acheck_input(text, **settings))
 
     def check_output(self, text: str, **settings: Any) -> Decision:

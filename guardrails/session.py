@@ -101,6 +101,17 @@ class Session:
         """Whose policies hold here: the session's, or those of all whom it answers to (see `delegate`)."""
         return (self.guard,)
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What the host said of the session beside its id: facts, and the task with the values that it takes."""
+        task, given, _ = self._opened_for
+        said = {"task": task, "given": given}
+        return {**self._facts, **{name: each for name, each in said.items() if each is not None}}
+
+    def live_digest(self, tool: str) -> str | None:
+        """The digest of the tool that the session was opened with; None where it is not known."""
+        return self._live.get(tool)
+
     def delegate(
         self,
         *,

@@ -19,7 +19,7 @@ from guardrails.approvals.digests import digest_of
 from guardrails.approvals.dossiers import dossier_of, needs_of, shown_payload, subject_of, terms_of
 from guardrails.approvals.flooding import MOST, too_many
 from guardrails.approvals.request import DAY, WAITING, Request, Subject, lasting_of
-from guardrails.approvals.verdicts import granted, refused, unaskable, unasked, waiting
+from guardrails.approvals.verdicts import approved_in_vain, granted, refused, unaskable, unasked, waiting
 from guardrails.approvals.writing import read, written
 from guardrails.errors import EvaluationError, Unavailable
 from guardrails.model import Decision, Outcome
@@ -206,7 +206,8 @@ class Asking:
         return None
 
     def _granted(self, request: Request, decision: Decision) -> Steps:
-        """The call, judged anew and charged as if nobody had to be asked."""
+        """The call, judged anew and charged as if nobody had to be asked. Where it is refused all the same, the
+        lease stays, and the decision says which one it is."""
         lease = self._event.lease = Lease(request)
         try:
             answer = yield from self._accounts.decide(self._event)
@@ -214,7 +215,7 @@ class Asking:
             self._event.lease = None
         if answer.outcome is Outcome.ASK and lease.covered:
             return granted(answer, request.id)
-        return answer
+        return answer if answer.outcome < Outcome.DENY else approved_in_vain(answer, request.id)
 
     def _given_back(self, answer: Decision) -> Generator[Any, Any, None]:
         """Without the store it stays charged, which is the strict side."""

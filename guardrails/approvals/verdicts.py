@@ -30,6 +30,14 @@ def granted(decision: Decision, request: str) -> Decision:
     return fresh
 
 
+def approved_in_vain(decision: Decision, request: str) -> Decision:
+    """People approved, and something else decides: the approval is there for another try."""
+    fresh = decision.about(decision._denial)
+    fresh.reservation = decision.reservation
+    fresh.consent = Consent(request=request)
+    return fresh
+
+
 def refused(decision: Decision, request: str, why: str, *, retry_after: float | None = None) -> Decision:
     """People said no, or what they said does not count for this call."""
     message = f"the call is denied: {why}"

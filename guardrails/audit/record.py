@@ -37,7 +37,9 @@ first and `chain` last, because the chain is over the bytes before it.
     cleaned     how many secrets were removed that the policy had left in
     chain       64 hexadecimal digits, see `guardrails.audit.chain`
 
-What is in a sealed body, once opened: {"principal": id or record, "args" | "result" | "text" | "facts": ...}.
+What is in a sealed body, once opened: {"principal": id or record, "args" | "result" | "text" | "facts": ...}, and
+what the decision read beside that: "agent" (its record, where there is more than an id), "session" (what the
+host said of it: facts, "task", "given"), "hold" in seconds, "tool_digest", and "by" of an input by an agent.
 """
 
 from __future__ import annotations

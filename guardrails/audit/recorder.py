@@ -11,6 +11,7 @@ from contextlib import suppress
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from guardrails.audit.circumstances import circumstances_of
 from guardrails.audit.content import content_of, facts_of_usage
 from guardrails.audit.errors import AuditUnavailable
 from guardrails.audit.ids import new_id
@@ -37,6 +38,10 @@ where there is one."""
 MOST_CALLS = 10_000
 """Calls of which the decision's id is remembered, so that their outcome can name it."""
 
+NOT_KNOWN = ("", "")
+HELD = "held\x1f"
+"""Before the name of a reservation, by which a call is remembered as well."""
+
 _PARTS = {"call": "args", "result": "result", "input": "text", "output": "text"}
 _STATUS = {"released": "not run"}
 _NOWHERE = Place("<audit>", 0, 0, 0, 0)
@@ -47,7 +52,7 @@ class Recorder(Observer):
 
     def __init__(self, log: AuditLog) -> None:
         self.log = log
-        self._calls: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._calls: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
 
     # --- checks --------------------------------------------------------------------------------
 
@@ -81,14 +86,16 @@ class Recorder(Observer):
         content = content_of(check, decision)
         is_outcome = point == "result" or check.streamed == "end"
         if point == "call":
-            self._remember(_call_of(check, content.original), decision.id)
+            self._remember(check, content.original, decision)
         elif point == "result":
-            fields["ref"], fields["status"] = self._intent_of(check), "ok"
+            fields["status"] = "ok"
+            fields["ref"], fields["reservation"] = self._intent_of(check)
         if check.streamed:
             fields["status"] = "streamed"
         return Draft(
             "outcome" if is_outcome else "intent", fields, subject=_subject(check.principal, check.session),
             who=check.principal, decision=decision, content=content, part=_PARTS[point],
+            beside=circumstances_of(check, content),
         )  # fmt: skip
 
     def _usage(self, check: Check, decision: Decision) -> Draft:
@@ -96,16 +103,20 @@ class Recorder(Observer):
         fields["facts"] = facts_of_usage(check.payload) | (
             {"reserved": True} if check.point == "reserve" else {}
         )
-        return Draft("usage", fields, subject=_subject(check.principal, check.session), decision=decision)
+        return Draft(
+            "usage", fields, subject=_subject(check.principal, check.session), who=check.principal,
+            decision=decision, beside=circumstances_of(check, None),
+        )  # fmt: skip
 
     def _fields(self, check: Check, id: str) -> dict[str, Any]:
         trace, span = trace_of(check.session, id)
         agent = check.agent.get("id") if isinstance(check.agent, dict) else None
         clock = check.guard.clock
+        time = check.time if check.time is not None or isinstance(clock, SystemClock) else clock.now()
         return {
             "id": id, "trace": trace, "span": span, "session": check.session, "point": check.point,
             "tool": _name(check.tool), "call_id": check.call_id, "agent": _name(agent),
-            "clock": None if isinstance(clock, SystemClock) else clock.now(),
+            "clock": time,
         }  # fmt: skip
 
     # --- what became of calls ------------------------------------------------------------------
@@ -114,7 +125,8 @@ class Recorder(Observer):
         fields = self._fields(check, new_id())
         fields["point"] = "call"
         fields["status"] = _STATUS.get(what, what)
-        fields["ref"] = (decision.id if decision is not None else "") or self._intent_of(check)
+        known, fields["reservation"] = self._intent_of(check)
+        fields["ref"] = (decision.id if decision is not None else "") or known
         if check.payload is not None:
             fields["facts"] = facts_of_usage(check.payload)
         self._keep(check.guard, Draft("outcome", fields, subject=_subject(check.principal, check.session)))
@@ -147,15 +159,21 @@ class Recorder(Observer):
 
     # --- which outcome belongs to which call ---------------------------------------------------
 
-    def _remember(self, call: tuple[str, str], id: str) -> None:
-        calls = self._calls
-        calls[call] = id
+    def _remember(self, check: Check, args: bytes, decision: Decision) -> None:
+        calls, known = self._calls, (decision.id, decision.reservation)
+        calls[_call_of(check, args)] = known
+        if decision.reservation:
+            calls[check.session, f"{HELD}{decision.reservation}"] = known
         while len(calls) > MOST_CALLS:
             with suppress(KeyError):
                 calls.popitem(last=False)
 
-    def _intent_of(self, check: Check) -> str:
-        return self._calls.get(_call_of(check, None), "")
+    def _intent_of(self, check: Check) -> tuple[str, str]:
+        """The id of the decision on the call that this became of, and the name of what is held for it."""
+        held = check.reservation
+        named = self._calls.get((check.session, f"{HELD}{held}")) if held else None
+        id, reservation = named or self._calls.get(_call_of(check, None), NOT_KNOWN)
+        return id, held or reservation
 
 
 class Unlogged(Observer):

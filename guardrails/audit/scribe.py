@@ -9,6 +9,7 @@ from __future__ import annotations
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
+from guardrails.audit.circumstances import origins_of
 from guardrails.audit.cleaning import Cleaner
 from guardrails.audit.content import Content, told_safely
 from guardrails.audit.errors import AuditUnavailable
@@ -30,14 +31,15 @@ class Draft:
     """A record to be: `fields` as they are, and what is made of the rest.
 
     `subject` is the id that its body is sealed for, `who` what is known of the principal, `part` under which
-    name the content stands in the body.
+    name the content stands in the body, `beside` the JSON of what stands there with it.
     """
 
-    __slots__ = ("content", "decision", "fields", "part", "subject", "us", "who")
+    __slots__ = ("beside", "content", "decision", "fields", "part", "subject", "us", "who")
 
     def __init__(
         self, kind: str, fields: dict[str, Any], *, subject: str, who: Any = None,
         decision: Decision | None = None, content: Content | None = None, part: str = "facts",
+        beside: bytes = b"",
     ) -> None:  # fmt: skip
         self.us = time_ns() // 1000
         self.fields = fields
@@ -47,10 +49,11 @@ class Draft:
         self.decision = decision
         self.content = content
         self.part = part
+        self.beside = beside
 
     @property
     def size(self) -> int:
-        return 600 + (self.content.size if self.content else 0)
+        return 600 + len(self.beside) + (self.content.size if self.content else 0)
 
 
 class Scribe:
@@ -134,16 +137,20 @@ class Scribe:
                 fields["body"] = {"withheld": "it holds secrets that could not be taken out"}
                 return
             whole = clean
-        sealed = {"sealed": subject.seal(whole, fields.get("id", ""))} if inner or draft.who else {}
+        sealed = (
+            {"sealed": subject.seal(whole, fields.get("id", ""))}
+            if inner or draft.who or draft.beside
+            else {}
+        )
         withheld = {"withheld": content.withheld} if content is not None and content.withheld else {}
         fields["body"] = sealed | withheld
 
     def _whole(self, draft: Draft, inner: bytes | None) -> bytes:
         """The JSON that is sealed."""
-        who = as_json(draft.who)
+        who, beside = as_json(draft.who), b"," + draft.beside[1:-1] if draft.beside else b""
         if inner is None:
-            return b'{"principal":%s}' % who
-        return b'{"principal":%s,"%s":%s}' % (who, draft.part.encode(), inner)
+            return b'{"principal":%s%s}' % (who, beside)
+        return b'{"principal":%s,"%s":%s%s}' % (who, draft.part.encode(), inner, beside)
 
 
 def _tell_decision(fields: dict[str, Any], decision: Decision, original: bytes) -> None:
@@ -153,8 +160,12 @@ def _tell_decision(fields: dict[str, Any], decision: Decision, original: bytes) 
     fields["policy"] = decision.policy
     fields["statements"] = [applied.name for applied in decision.applied]
     fields["reasons"] = [applied.name for applied in decision.applied if applied.outcome is outcome]
-    fields["reservation"] = decision.reservation
-    fields["approval"] = getattr(decision, "approval", None)
+    fields["reservation"] = fields.get("reservation") or decision.reservation
+    fields["approval"], fields["request"] = decision.approval, decision.request
+    if decision.labels:
+        fields["labels"] = list(decision.labels)
+    if decision.origins:
+        fields["origins"] = origins_of(decision)
     if decision.shadow:
         fields["shadow"] = [applied.name for applied in decision.shadow]
     if decision.errors:

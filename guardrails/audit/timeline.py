@@ -118,8 +118,20 @@ def _details(record: Record) -> Iterator[str]:
         yield f"in shadow: {', '.join(record['shadow'])}"
     if record.get("approval"):
         yield f"with approval {record['approval']}"
+    if record.get("request"):
+        yield f"asked by request {record['request']}"
+    if record.get("labels"):
+        yield f"labelled {', '.join(record['labels'])}"
+    yield from map(_origin, record.get("origins") or ())
     if record.get("cleaned"):
         yield f"{record['cleaned']} secrets were taken out before it was written"
+
+
+def _origin(found: Record) -> str:
+    answer = {True: "yes", False: "no"}.get(found.get("answer"), "not known")
+    events = ", ".join(map(str, found.get("events") or ()))
+    rests = f", by event {events} of the session" if events else ""
+    return f"origin of {found.get('what') or 'the context'} {found.get('test')}: {answer}{rests}"
 
 
 def _facts(facts: Any) -> str:

@@ -37,13 +37,13 @@ class Calls:
         known = self._people.get(session, {}) if session is not None else {}
         said = {name: value for name, value in event.items() if value is not None or name == "result"}
         if event["type"] in ("result", "outcome"):
-            call = self._taken(session, event.get("reservation", ""))
-            return {"tool": UNKNOWN, **known, **call, **said}
-        return {**known, **said}
+            call = self._taken(session, event.get("reservation", ""), event.get("call_id"))
+            return {"tool": UNKNOWN, **known, **call, **said, **_more(known, said)}
+        return {**known, **said, **_more(known, said)}
 
     def _keep(self, session: str, event: dict[str, Any], name: str) -> None:
-        people = {who: event[who] for who in ("principal", "agent") if event.get(who) is not None}
-        if people:
+        people = {who: event[who] for who in ("principal", "agent", "session") if event.get(who) is not None}
+        if "principal" in people:
             self._people[session] = people
         if event["type"] == "call" and name:
             calls = self._calls.setdefault(session, {})
@@ -51,10 +51,27 @@ class Calls:
                 del calls[next(iter(calls))]
             calls[name] = {part: event[part] for part in ABOUT if event.get(part) is not None}
 
-    def _taken(self, session: str | None, name: str) -> dict[str, Any]:
-        """The call that this became of, which nobody asks for again."""
+    def _taken(self, session: str | None, name: str, call_id: str | None) -> dict[str, Any]:
+        """The call that this became of, which nobody asks for again. Where another process wrote it, only the
+        call's id may be known."""
         calls = self._calls.get(session) if session is not None else None
+        if calls and name not in calls and call_id is not None:
+            name = next((known for known, call in calls.items() if call.get("call_id") == call_id), name)
         found = calls.pop(name, {}) if calls else {}
         if calls is not None and not calls and session is not None:
             del self._calls[session]
         return found
+
+
+def _more(known: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+    """Records of agent and session that were said with all that they have, where now only an id is."""
+    found = {}
+    for name in ("agent", "session"):
+        whole = known.get(name)
+        if whole.__class__ is dict and _id(said.get(name, whole)) == _id(whole):
+            found[name] = whole
+    return found
+
+
+def _id(record: Any) -> Any:
+    return record.get("id") if record.__class__ is dict else record

@@ -11,10 +11,10 @@ one that the replay made for the same call.
 from __future__ import annotations
 
 import marshal
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardrails.guard import Guard
+from guardrails.ledger import NO_LEASE, Ledger
 from guardrails.model import Decision, Outcome
 from guardrails.reporting import check_task, in_session, session_for, usage_of
 from guardrails.runtime.binding import bind_record
@@ -27,6 +27,9 @@ from guardrails.state import Reservations, State
 from guardrails.stores.halts import Halt
 from guardrails.testing.replay_items import APPROVED, REJECTED, STOPPED, session_name
 
+if TYPE_CHECKING:
+    from guardrails.runtime.accounts import Event, Steps
+
 MOST_BOUND = 10_000
 """Records of principals and agents that are kept bound."""
 
@@ -35,6 +38,9 @@ MOST_SESSIONS = 2_000
 
 MOST_OPEN = 10_000
 """Calls of one session whose outcome is waited for."""
+
+RECORDED = "recorded"
+"""The id of every request of a replay."""
 
 BY_SOMEBODY = Halt("all", "a person", "the recording says so", 0)
 
@@ -112,6 +118,35 @@ class OpenCalls(Reservations):
         return bool(self._sessions)
 
 
+class Approved:
+    """An approval of whatever the call asks for."""
+
+    def covers(self, decision: Decision) -> bool:
+        return True
+
+
+class Recalled(Ledger):
+    """A ledger where people say what the recording says they had said, at each event anew: how long an answer
+    held, who gave it and how often they were asked is in the recording already."""
+
+    said: str | None = None
+
+    def _with_people(
+        self, event: Event, lease: tuple[str, str | None] = NO_LEASE, decision: Decision | None = None
+    ) -> Steps:
+        if self.said is None:
+            return (yield from super()._with_people(event, lease, decision))
+        if decision is None:
+            decision = yield from self.accounts.decide(event)
+        if decision.outcome is not Outcome.ASK or event.point != "call":
+            return decision
+        if self.said == APPROVED:
+            event.lease = Approved()
+            decision = yield from self.accounts.decide(event)
+            event.lease = None
+        return _answered(decision, self.said)
+
+
 class Decider:
     """Decides events by one policy. What it counts it counts in memory, from nothing."""
 
@@ -133,19 +168,18 @@ class Decider:
         self._sessions: dict[str, tuple[bytes, Session]] = {}
         self._reservations: dict[str, dict[str, str]] = {}
 
-    def decide(self, event: dict[str, Any], now: int, *, said: str = "", reservation: str = "") -> Decision:
-        """The decision on an event. `said` is what people had said to it, one of `replay_items.PEOPLE`;
-        `reservation` is the name that its reservation had. Raises `EventError` for a malformed event."""
+    def decide(
+        self, event: dict[str, Any], now: int, *, said: str | None = None, reservation: str = ""
+    ) -> Decision:
+        """The decision on an event. `said` is what people had said to it, one of `replay_items.PEOPLE`, or empty
+        when they had said nothing; None where nobody wrote that down. `reservation` is the name that its
+        reservation had. Raises `EventError` for a malformed event."""
         kind = self._checked(event)
         if not self.is_stateful:
             if said == STOPPED:
                 return halted(BY_SOMEBODY, self.guard.digest)
             return _answered(self._plain(kind, event, now), said)
-        decision = self._counted(kind, event, now, reservation, stopped=said == STOPPED)
-        if said in (APPROVED, REJECTED) and decision.outcome is Outcome.ASK:
-            self._answer(decision.request, now, approves=said == APPROVED)
-            decision = self._counted(kind, event, now, reservation, stopped=False)
-        return decision
+        return self._counted(kind, event, now, said, reservation)
 
     def _checked(self, event: dict[str, Any]) -> str:
         """The type of a well-formed event. What makes an event well-formed is the names and classes of its
@@ -197,13 +231,14 @@ class Decider:
     # --- policies that keep count --------------------------------------------------------------
 
     def _counted(
-        self, kind: str, event: dict[str, Any], now: int, reservation: str, *, stopped: bool
+        self, kind: str, event: dict[str, Any], now: int, said: str | None, reservation: str
     ) -> Decision:
         name = session_name(event)
         self._clock.at = now
         session = self._session(event, name)
+        session.ledger.said = said  # type: ignore[attr-defined]  # every session here has such a ledger
         by_rule = self.state.halted.get(f"session:{name}")
-        self.state.replayed.known = (BY_SOMEBODY,) if stopped else (by_rule,) if by_rule else ()
+        self.state.replayed.known = (BY_SOMEBODY,) if said == STOPPED else (by_rule,) if by_rule else ()
         decision = in_session(session, kind, self._renamed(event, name))
         session.halted = None  # the state knows it, as if the next event came to another process
         if reservation and decision.reservation and name is not None:
@@ -229,21 +264,11 @@ class Decider:
 
     def _opened(self, event: dict[str, Any]) -> Session:
         session = session_for(self.guard, event)
-        session.ledger.clock = self._clock
+        ledger = session._ledger = Recalled(self.guard, session._subject, session.id, session.ledger)
+        ledger.clock = self._clock
+        if session_name(event) is None:
+            ledger.disown()
         return session
-
-    def _answer(self, request: str | None, now: int, *, approves: bool) -> None:
-        """Write down that people said to a request what they had said when it was recorded."""
-        from guardrails.approvals.asking import KEEP, REQUESTS
-        from guardrails.approvals.writing import read, written
-
-        store = self.state.store
-        document = store.read(f"{REQUESTS}{request}", now=now) if request else None
-        if document is not None:
-            asked = read(document.text)
-            state = "approved" if approves else "denied"
-            answered = replace(asked, state=state, ended=now, until=now + asked.lasting)
-            store.swap(document.key, written(answered), version=document.version, keep=KEEP, now=now)
 
     def _renamed(self, event: dict[str, Any], name: str | None) -> dict[str, Any]:
         """The event with the reservation as it is called here; without it where that is not known."""
@@ -263,10 +288,10 @@ class Decider:
         known[there] = here
 
 
-def _answered(decision: Decision, said: str) -> Decision:
+def _answered(decision: Decision, said: str | None) -> Decision:
     """A decision that asks, after what people had said to it."""
     if decision.outcome is not Outcome.ASK or said not in (APPROVED, REJECTED):
         return decision
     from guardrails.approvals.verdicts import granted, refused
 
-    return granted(decision, "recorded") if said == APPROVED else refused(decision, "recorded", said)
+    return granted(decision, RECORDED) if said == APPROVED else refused(decision, RECORDED, said)

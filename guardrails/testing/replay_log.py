@@ -27,6 +27,9 @@ POINTS = {"call": "args", "result": "result", "input": "text", "output": "text"}
 BECAME = {"ok": "ok", "settled": "ok", "failed": "failed", "not run": "not run"}
 """What became of a call -> the outcome of an event."""
 
+BESIDE = {"call": ("hold", "tool_digest"), "input": ("by",)}
+"""What a body says of an event beside its payload."""
+
 NAMED = {"guard.halt": STOPPED, "guard.approval": REJECTED, "guard.audit": UNREACHABLE}
 """Statements that are no policy's, and what they mean for a replay."""
 
@@ -68,8 +71,9 @@ def _around(value: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     for name, said in (("principal", who), ("agent", body.get("agent", value.get("agent")))):
         if said:
             found[name] = said if isinstance(said, dict) else {"id": str(said)}
-    if isinstance(value.get("session"), str):
-        found["session"] = value["session"]
+    session, facts = value.get("session"), body.get("session")
+    if isinstance(session, str):
+        found["session"] = {**facts, "id": session} if isinstance(facts, dict) else session
     return found
 
 
@@ -86,8 +90,14 @@ def _decided(at: int | None, value: dict[str, Any], body: dict[str, Any]) -> Fou
         _name_call(told, value, "id" if point == "call" else "ref")
     if point == "result":
         told["args"] = _object(body.get("args"))
-        told["reservation"] = str(value.get("ref", ""))
+        told["reservation"] = _call_of(value)
+    told |= {name: body[name] for name in BESIDE.get(point, ()) if name in body}
     return at, told, _recorded(value, has_body=field in body)
+
+
+def _call_of(value: dict[str, Any]) -> str:
+    """The call that something became of, by the name of its reservation; else by the id of its decision."""
+    return str(value.get("reservation") or value.get("ref", ""))
 
 
 def _object(value: Any) -> dict[str, Any] | None:
@@ -106,7 +116,12 @@ def _recorded(value: dict[str, Any], *, has_body: bool) -> Recorded:
     if outcome not in ("allow", "ask", "deny", "halt"):
         raise BadLine("a decision has an `outcome`: allow, ask, deny or halt")
     names = tuple(name for name in value.get("statements") or () if isinstance(name, str))
-    return outcome, names, _reason(value, names, has_body=has_body), str(value.get("id", ""))
+    return (
+        outcome,
+        names,
+        _reason(value, names, has_body=has_body),
+        str(value.get("reservation") or value.get("id", "")),
+    )
 
 
 def _reason(value: dict[str, Any], names: tuple[str, ...], *, has_body: bool) -> str:
@@ -118,8 +133,8 @@ def _reason(value: dict[str, Any], names: tuple[str, ...], *, has_body: bool) ->
         return UNREACHABLE
     if not has_body:
         return SEALED
-    if value.get("approval"):
-        return APPROVED
+    if value.get("approval") or (value.get("request") and value.get("outcome") in ("deny", "halt")):
+        return APPROVED  # also where something else refused what they had approved of
     return REDACTED if value.get("transforms") or value.get("cleaned") else ""
 
 
@@ -129,7 +144,7 @@ def _became(value: dict[str, Any], body: dict[str, Any]) -> list[dict[str, Any]]
         return []
     told = {"type": "outcome", **_around(value, body), "tool": value.get("tool"), "outcome": status}
     told["args"] = _object(body.get("args"))
-    told["reservation"] = str(value.get("ref", ""))
+    told["reservation"] = _call_of(value)
     return [told]
 
 
