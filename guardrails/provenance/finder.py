@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from guardrails.provenance.coding import coded_blocks
 from guardrails.provenance.layers import KEYS, fitting, keys_of
 from guardrails.provenance.postings import Postings, entries_of
 from guardrails.provenance.searching import can_search, search
@@ -17,12 +18,10 @@ from guardrails.provenance.segments import BLOCKS, Room, Segment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import TypeAlias
+    from collections.abc import Iterable, Iterator
 
     from guardrails.provenance.archive import Archive
-
-    Layers: TypeAlias = Sequence[str]
+    from guardrails.provenance.layers import Layers
 
 PRICE = {"word": 200, "name": 40, "email": 40, "iban": 120, "number": 200, "grouped": 200, "date": 200, "leet": 200,
          "loose": 300}  # fmt: skip
@@ -33,6 +32,9 @@ READING = 100_000
 
 FLUSH = 1 << 14
 """Entries that wait to be sorted in."""
+
+MANY = 129
+"""Blocks that are counted."""
 
 AT_ONCE = 8
 """Segments that are sorted into a layer at a time."""
@@ -75,7 +77,7 @@ class _Hits:
 class Finder:
     """Finds the blocks of an archive."""
 
-    __slots__ = ("_archive", "_hits", "_layers", "_patience", "_room", "_segments")
+    __slots__ = ("_archive", "_counts", "_hits", "_layers", "_patience", "_room", "_segments")
 
     def __init__(self, archive: Archive, patience: float = 1.0) -> None:
         """With more `patience`, text is searched more often until it is sorted in; with none, it is at once."""
@@ -84,6 +86,7 @@ class Finder:
         self._layers = {name: _Layer() for name in KEYS}
         self._segments: list[Segment] = []
         self._hits: dict[tuple[str, str], _Hits] = {}
+        self._counts: dict[Layers, dict[str, int]] = {}
         self._room = Room(KEPT)
 
     def prepare(self) -> None:
@@ -91,7 +94,7 @@ class Finder:
         first = self._segments[-1].last if self._segments else 0
         last = len(self._archive)
         if first < last:
-            self._hits.clear()
+            self._forget()
             for start in range(first, last, BLOCKS):
                 self._segments.append(Segment(self._archive, self._room, start, min(last, start + BLOCKS)))
         for name, layer in self._layers.items():
@@ -108,15 +111,18 @@ class Finder:
             last += 1
         if last > before:
             self._sort_in(name, last)
-            self._hits.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._hits.clear()
+        self._counts.clear()
 
     def _sort_in(self, name: str, last: int) -> None:
         """Enter the text before a segment into a layer."""
         layer, entries = self._layers[name], list[int]()
         for segment in self._segments[layer.done : last]:
-            blocks = sorted(segment.coded()) if name == "coded" else range(segment.first, segment.last)
-            for block in blocks:
-                entries += entries_of(set(keys_of(name, self._archive.text(block))), block)
+            for block, keys in self._keys(name, segment):
+                entries += entries_of(keys, block)
                 if len(entries) > FLUSH:
                     layer.postings.add(entries)
                     entries = []
@@ -125,30 +131,48 @@ class Finder:
         layer.postings.add(entries)
         layer.done = last
 
+    def _keys(self, name: str, segment: Segment) -> Iterator[tuple[int, Iterable[str]]]:
+        whole = ((block, None) for block in range(segment.first, segment.last))
+        for block, keys in coded_blocks(segment) if name == "coded" else whole:
+            yield block, keys_of(name, self._archive.text(block)) if keys is None else keys
+
     # --- answers -------------------------------------------------------------------------------
 
-    def count(self, key: str, layers: Layers, most: int) -> int:
-        """How many blocks have a key, or a few more; of more than `most`, at least that many."""
-        count = 0
-        for name in fitting(layers, key):
-            count += self._layer(name).postings.count(key)
-            if count < most:
-                count += len(self._searched(name, key).at_least(most - count))
+    def count(self, key: str, layers: Layers) -> int:
+        """How many blocks have a key, or a few more; of many, perhaps only that they are many."""
+        counts = self._counts.setdefault(layers, {})
+        count = counts.get(key)
+        if count is None:
+            if len(counts) >= REMEMBERED:
+                counts.clear()
+            count = counts[key] = sum(self._count(name, key) for name in fitting(layers, key))
+        return count
+
+    def _count(self, name: str, key: str) -> int:
+        layer = self._layer(name)
+        count = layer.postings.count(key)
+        if layer.done < len(self._segments) and count < MANY:
+            count += len(self._searched(name, key).at_least(MANY - count))
         return count
 
     def blocks(self, key: str, layers: Layers, most: int) -> list[int]:
         """The blocks with a key in order, and perhaps some without; of more than `most`, the first and last."""
         found = set[int]()
         for name in fitting(layers, key):
-            found.update(self._layer(name).postings.blocks(key, most))
-            found.update(_ends(self._searched(name, key).at_least(len(self._archive)), most))
+            layer = self._layer(name)
+            found.update(layer.postings.blocks(key, most))
+            if layer.done < len(self._segments):
+                found.update(_ends(self._searched(name, key).at_least(len(self._archive)), most))
         return _ends(sorted(found), most)
 
     def is_near(self, key: str, layers: Layers, block: int) -> bool:
         """Whether the block or one beside it has a key."""
         for name in fitting(layers, key):
-            if self._layer(name).postings.is_near(key, block):
+            layer = self._layer(name)
+            if layer.postings.is_near(key, block):
                 return True
+            if layer.done == len(self._segments):
+                continue
             blocks = self._searched(name, key).at_least(len(self._archive))
             place = bisect_left(blocks, block - 1)
             if place < len(blocks) and blocks[place] <= block + 1:

@@ -13,9 +13,10 @@ from guardrails.provenance.words import LONGEST, composed, folded_words, is_tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from typing import TypeAlias
 
+    Layers: TypeAlias = tuple[str, ...]
     Keys: TypeAlias = Callable[[str], Iterable[str]]
 
 WORDS = ("word",)
@@ -70,9 +71,17 @@ def keys_of(layer: str, text: str) -> Iterable[str]:
     return KEYS[layer](composed(text))
 
 
-def fitting(layers: Sequence[str], key: str) -> Sequence[str]:
+_WITHOUT: dict[tuple[Layers, bool, bool], Layers] = {}
+
+
+def fitting(layers: Layers, key: str) -> Layers:
     """Those of some layers that can have a key, by its shape."""
-    if len(layers) == 1 or (key[-1:].isdigit() and len(key) > 14):
+    if len(layers) == 1:
         return layers
-    plain = key[-1:].isdigit()
-    return [name for name in layers if name != "iban" and (plain or name != "number")]
+    digits = key[-1:].isdigit()
+    shape = (layers, digits, digits and len(key) > 14)
+    found = _WITHOUT.get(shape)
+    if found is None:
+        without = {name for name, fits in (("number", digits), ("iban", shape[2])) if not fits}
+        found = _WITHOUT[shape] = tuple(name for name in layers if name not in without)
+    return found

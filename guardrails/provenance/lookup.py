@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from guardrails.provenance.archive import Archive, Window
-    from guardrails.provenance.finder import Finder, Layers
+    from guardrails.provenance.finder import Finder
     from guardrails.provenance.forms import Form
+    from guardrails.provenance.layers import Layers
     from guardrails.provenance.parts import Source
 
 MANY = 1_024
@@ -29,9 +30,6 @@ MANY = 1_024
 
 ANCHORS = 8
 """Words of a piece by which it is looked for."""
-
-COMMON = 128
-"""Blocks of a word from which on it does not matter how common it is."""
 
 AROUND = 96
 """Bytes that are read on either side of a block, beside the length of what is looked for."""
@@ -86,7 +84,7 @@ class Lookup:
         labels are wanted. `most` bounds the blocks of the rarest word that are considered."""
         counts = []
         for word in words:
-            count = self.finder.count(word, layers, COMMON)
+            count = self.finder.count(word, layers)
             if not count:
                 return
             counts.append((count, word))

@@ -143,7 +143,7 @@ def _addresses(plain: str) -> Iterator[tuple[list[str], str]]:
 def _split(word: str, lookup: Lookup) -> Iterator[tuple[list[str], str]]:
     """A word as two."""
     for at in range(3, len(word) - 2):
-        if all(lookup.finder.count(part, ALIKE, 1) for part in (word[at:], word[:at])):
+        if all(lookup.finder.count(part, ALIKE) for part in (word[at:], word[:at])):
             yield [word[:at], word[at:]], word
 
 

@@ -97,7 +97,7 @@ class Runs:
         """The last of the first words of a run that is in no source, so that no run has it; -1 if there is none."""
         for at in range(place + STRONG - 1, place - 1, -1):
             key = self._keys[at]
-            if _leads(key) and not self._lookup.finder.count(key, WORDS, 1):
+            if _leads(key) and not self._lookup.finder.count(key, WORDS):
                 return at
         return -1
 
@@ -159,7 +159,7 @@ class Runs:
         """The blocks of a word; None for one that is in too many."""
         if key not in self._blocks:
             finder = self._lookup.finder
-            many = finder.count(key, WORDS, COMMON + 1) > COMMON
+            many = finder.count(key, WORDS) > COMMON
             self._blocks[key] = None if many else _Blocks(finder.blocks(key, WORDS, COMMON))
         return self._blocks[key]
 

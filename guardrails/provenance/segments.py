@@ -7,7 +7,7 @@ made when they are needed, in one pass of compiled code wherever the text is ASC
 
 from __future__ import annotations
 
-import re
+from bisect import bisect_right
 from itertools import pairwise
 
 from guardrails.provenance.words import composed
@@ -31,24 +31,6 @@ GAPS = b" \t().-/,'_\xc2\xa0\xe2\x80\xaf\x99"
 """What may stand between the digits of one number, and the bytes of such marks."""
 
 _LETTERS = tuple(bytes.maketrans(b"0134578", row) for row in (b"oleastb", b"oieastb"))
-_ALNUM = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_BEYOND = bytes(range(128, 256))
-
-
-def _classes(*rows: tuple[bytes, bytes]) -> bytes:
-    table = bytearray(b" " * 256)
-    for characters, sign in rows:
-        for each in characters:
-            table[each] = sign[0]
-    return bytes(table)
-
-
-_OF_WORDS = _classes((_ALNUM + _BEYOND, b"w"))
-_OF_CODES = _classes((_ALNUM + b"+/_-", b"x"))
-_OF_HEX = _classes((_ALNUM, b"w"), (b"0189abcdefABCDEF", b"h"), (b"234567", b"s"))
-_HEX = re.compile(rb" (?:hw)?(?:s[sh]){4,2048}(?= )")
-_SPELLED = (b" w w ", b" w  w ", b" w   w ")
-_ESCAPED = (b"%", b"&", b"\\u", b"\\x")
 
 
 class Room:
@@ -98,33 +80,14 @@ class Segment:
     def blocks_at(self, stream: Stream, places: Iterable[int]) -> Iterator[int]:
         """The blocks in which places of a stream are, in order as these are, and the one before where it is near."""
         _, starts = stream
-        at, last = 0, -1
+        at, last, end = 0, -1, len(starts) - 1
         for place in places:
-            while at + 1 < len(starts) - 1 and starts[at + 1] <= place:
-                at += 1
+            at = bisect_right(starts, place, max(0, last), end) - 1
             if at and at - 1 > last and place - starts[at] < OVER:
                 yield self.first + at - 1
             if at > last:
                 yield self.first + at
             last = at
-
-    def coded(self) -> set[int]:
-        """Blocks that may hold something spelled out or encoded, and all that are not ASCII."""
-        stream = self.raw()
-        data, starts = stream
-        found = [place for sign in _ESCAPED for place in every(data, sign)]
-        words, codes = b" " + data.translate(_OF_WORDS), data.translate(_OF_CODES)
-        found += [place for sign in _SPELLED for place in every(words, sign)]
-        found += every(codes, b"x" * 20)
-        found += [each.start() for each in _HEX.finditer(b" " + data.translate(_OF_HEX) + b" ")]
-        blocks = set(self.blocks_at(stream, sorted(found)))
-        if not data.isascii():
-            blocks.update(
-                self.first + at
-                for at in range(len(starts) - 1)
-                if not data[starts[at] : starts[at + 1] + OVER].isascii()
-            )
-        return blocks
 
 
 def every(data: bytes, wanted: bytes) -> Iterator[int]:
