@@ -2,8 +2,8 @@
 
 Takes a check and its content, gives what goes into the sealed body beside them: attributes of the agent, what
 the host said of the session (its facts, its task) and of the event (how long a call is held, the digest of its
-tool, who wrote an input). The rule is that of the content: where that is withheld these are as well, and no value
-is written that has a word in it which the policy took out of the payload.
+tool, who wrote an input). The rule is that of the content: where that is withheld, records of agent and session are as
+well, and no value of them is written that has a word in it which the policy took out of the payload.
 
 Questions about origins are told by name, answer and numbers of events; the words that they rest on are not.
 """
@@ -32,19 +32,19 @@ _GONE = object()
 
 def circumstances_of(check: Check, content: Content | None) -> bytes:
     """The JSON of what is written beside a payload; empty where there is nothing."""
-    agent = check.agent
+    told = {name: value for name, value in check.said.items() if name != "by" or value != "user"}
+    if content is None or content.body is not None:
+        records = _records(check)
+        told |= records if content is None or not records else without(records, removed_words(content))
+    found = as_json(told) if told else b""
+    return b"" if len(found) > MOST else found
+
+
+def _records(check: Check) -> dict[str, Any]:
+    """What is known of agent and session beside their ids."""
+    agent, about = check.agent, check.about
     knows_agent = agent.__class__ is dict and len(agent) > ("id" in agent)
-    if not (knows_agent or check.about or check.said) or (content is not None and content.body is None):
-        return b""
-    told: dict[str, Any] = {
-        name: value for name, value in check.said.items() if name != "by" or value != "user"
-    }
-    if knows_agent:
-        told["agent"] = agent
-    if check.about:
-        told["session"] = check.about
-    found = as_json(told if content is None else without(told, removed_words(content)))
-    return b"" if found == b"{}" or len(found) > MOST else found
+    return ({"agent": agent} if knows_agent else {}) | ({"session": dict(about)} if about else {})
 
 
 def removed_words(content: Content) -> frozenset[str]:

@@ -26,6 +26,10 @@ type principal {
   id: string
   team: string
 }
+type agent {
+  id: string
+  tier: string
+}
 
 on call pay {
   allow when args.amount < 50
@@ -39,7 +43,18 @@ on call mail {
   cards: redact /[0-9]{16}/ in args.text
   pace: limit 6 per 1m
 }
-on call look { allow }
+on call look {
+  allow
+  closed: deny when session.mode == "closed"
+  tier: limit 20 per 1h by agent.tier
+}
+on call write {
+  named: allow when origin(args.to) in {user}
+}
+on call book {
+  allow
+  seats: limit 3 per 1d by args.room
+}
 on call fetch { allow }
 on result fetch { label untrusted }
 on call post {
@@ -92,7 +107,11 @@ class Shop:
         number = self.random.randrange(30)
         who = {"id": f"p{number}", "team": f"t{number % 4}"}
         name = f"s{self.random.getrandbits(48):x}"
-        return self.guard.session(principal=who, agent={"id": f"a{number % 7}"}, id=name)
+        agent = {"id": f"a{number % 7}", "tier": f"tier {number % 3}"}
+        facts = (
+            {"mode": "closed"} if number % 10 == 0 else {"mode": "open", "desk": number} if number % 2 else {}
+        )
+        return self.guard.session(principal=who, agent=agent, id=name, facts=facts)
 
     def work(self, steps: int) -> None:
         """Make that many steps, and write all of them down."""
@@ -165,6 +184,20 @@ class Shop:
         text = page if self.random.random() < 0.5 else "all the best from the team in the north"
         yield session.check_call("post", {"text": text})
 
+    def write(self, session: Session) -> Iterator[Decision]:
+        """The user, or another agent, names somebody to write to."""
+        to = f"{self.random.getrandbits(40):x}@example.org"
+        yield session.check_input(f"write to {to}", by=self.random.choice(["user", "agent"]))
+        yield session.check_call("write", {"to": to})
+
+    def book(self, session: Session) -> Iterator[Decision]:
+        """A seat is held for a while; what is not taken in time is free again."""
+        room = f"r{self.random.randrange(9)}"
+        decision = session.check_call("book", {"room": room}, hold=self.random.choice([20.0, 600.0]))
+        yield decision
+        if decision.allowed and self.random.random() < 0.3:
+            yield session.check_result("book", {"booked": room}, reservation=decision.reservation)
+
     def stop(self, session: Session) -> Iterator[Decision]:
         yield session.check_call("stop", {"why": self.random.choice(["over", "asked"])})
 
@@ -185,6 +218,8 @@ STEPS: dict[str, tuple[float, Callable[[Shop, Session], Iterator[Decision]]]] = 
     "talk": (3, Shop.talk),
     "fetch": (2, Shop.fetch),
     "think": (1, Shop.think),
+    "write": (2, Shop.write),
+    "book": (2, Shop.book),
     "stop": (0.05, Shop.stop),
 }
 """What agents do, and how often."""
