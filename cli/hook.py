@@ -223,6 +223,13 @@ class Hearing(Decider):
         self.state = opened(own_store())
         self._guard = self._watched(self._policy.guard(self.state))
 
+    def held(self, once: str) -> str:
+        """The reservation of an earlier event; empty where none is known."""
+        if not once or self.state is None:
+            return ""
+        known = self.state.store.read("hook/" + _digest(once), now=self._guard.clock.now())
+        return known.text.split(" ")[2] if known else ""
+
     def _once(self, event: Any, key: str) -> Decision:
         """The decision on an event that may have been decided before: then it is written down only if it is
         another one now."""
@@ -234,10 +241,10 @@ class Hearing(Decider):
         known = store.read(key, now=now)
         if known is not None and known.text.startswith(name):
             again = decided(self._guard, event, None)
-            if known.text == f"{name} {again.outcome.value}":
+            if known.text.startswith(f"{name} {again.outcome.value} "):
                 return again
         decision = super().decide(event)
-        text = f"{name} {decision.outcome.value}"
+        text = f"{name} {decision.outcome.value} {decision.reservation}"
         store.swap(key, text, version=known.version if known else 0, keep=KEEP, now=now)
         return decision
 

@@ -92,10 +92,10 @@ class Moment:
 
 class Verdict:
     """A decision as far as hosts are concerned: the outcome, its reason, what the payload becomes (`changed`
-    when it becomes something else; None there: it cannot be written in the host's shape), and whether the
-    people that it asks are those at the host."""
+    when it becomes something else; None there: it cannot be written in the host's shape), and the `question` to
+    the person at the host; empty where that person is not the one to answer."""
 
-    __slots__ = ("changed", "here", "outcome", "payload", "reason")
+    __slots__ = ("changed", "outcome", "payload", "question", "reason")
 
     def __init__(
         self,
@@ -104,13 +104,13 @@ class Verdict:
         *,
         changed: bool = False,
         payload: Any = None,
-        here: bool = False,
+        question: str = "",
     ) -> None:
         self.outcome = outcome
         self.reason = reason
         self.changed = changed
         self.payload = payload
-        self.here = here
+        self.question = question
 
 
 class Answer:
@@ -140,8 +140,8 @@ def _call(verdict: Verdict, moment: Moment, able: frozenset[str]) -> Answer:
         return _refused("The policy changes the arguments of this call, which cannot be done here.", able)
     if verdict.outcome == "allow":
         return Answer("change", verdict.reason, verdict.payload)
-    if verdict.outcome == "ask" and verdict.here and "ask" in able and not lost:
-        return Answer("ask", verdict.reason, verdict.payload)
+    if verdict.outcome == "ask" and verdict.question and "ask" in able and not lost:
+        return Answer("ask", verdict.question, verdict.payload)
     if verdict.outcome == "halt" and "stop" in able:
         return Answer("stop", verdict.reason)
     return _refused(verdict.reason, able)

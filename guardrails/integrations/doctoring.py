@@ -156,7 +156,8 @@ def is_written(host: str, hook: Hook) -> bool:
     words = shlex.split(plain)
     if shlex.join(words) != plain:
         return False
-    wrapped = command_of(PLANS[host].entry(hook.event, closed(words, hook.event)))
+    entry = PLANS[host].entry(hook.event, closed(words, hook.event))
+    wrapped = command_of(entry.get("hooks", [entry])[0])
     own = {os.path.realpath(path) for path in (sys.argv[0], shutil.which("guard"), beside()) if path}
     is_own = os.path.realpath(shutil.which(words[0]) or words[0]) in own or not os.path.exists(words[0])
     return is_own and hook.line in (plain, wrapped)

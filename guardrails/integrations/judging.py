@@ -27,6 +27,10 @@ if TYPE_CHECKING:
             """The decision on an event. With `once`, a name of the event, it is written down once."""
             ...
 
+        def held(self, once: str) -> str:
+            """What is held for an earlier event; empty where nothing is known of it."""
+            ...
+
         def seal(self, session: str, why: str) -> None:
             """Allow nothing more in a session."""
             ...
@@ -90,13 +94,14 @@ def _calls(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
 
 
 def _of_calls(moment: Moment, setting: Setting, worst: Decision, decisions: list[Decision]) -> Verdict:
-    changed = [decision for decision in decisions if decision.transforms]
+    pairs = zip(moment.calls, decisions, strict=False)
+    changed = [decision for call, decision in pairs if changes(decision, call.args)]
     payload = None
     if changed and len(moment.calls) == 1:
         payload = moment.calls[0].written_back(changed[0].payload, moment.host_input)
     return Verdict(
         worst.outcome.value, reason_of(worst), changed=bool(changed), payload=payload,
-        here=all(_is_here(decision, setting) for decision in decisions),
+        question=question_of(decisions, setting),
     )  # fmt: skip
 
 
@@ -116,6 +121,20 @@ def _is_here(decision: Decision, setting: Setting) -> bool:
     )
 
 
+def question_of(decisions: Sequence[Decision], setting: Setting) -> str:
+    """What the person at the host is asked; empty where somebody else has to answer."""
+    asking = [decision for decision in decisions if decision.outcome.value == "ask"]
+    if not all(_is_here(decision, setting) for decision in asking):
+        return ""
+    said = [reason.message for decision in asking for reason in decision.reasons if reason.message]
+    return " ".join(dict.fromkeys(said)) or "The policy asks for your approval."
+
+
+def changes(decision: Decision, payload: Any) -> bool:
+    """Whether a decision makes something else of a payload; transforms that found nothing do not."""
+    return bool(decision.transforms) and decision.payload != payload
+
+
 def reason_of(decision: Decision) -> str:
     """What the model or the person is told; never empty for a refusal."""
     text = decision.message or ("" if decision.outcome.value == "allow" else "Blocked by policy.")
@@ -130,7 +149,9 @@ def reason_of(decision: Decision) -> str:
 def _results(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
     if moment.failed:
         for number in range(len(moment.calls)):
-            bench.decide({**_event(moment, setting, number, "outcome"), "outcome": "failed"})
+            held = bench.held(_once(moment, number, "pre_tool"))
+            report = {**_event(moment, setting, number, "outcome"), "outcome": "failed"}
+            bench.decide({**report, "reservation": held} if held else report)
         return Verdict("allow")
     events = [
         {**_event(moment, setting, number, "result"), "result": moment.payload}
@@ -138,7 +159,7 @@ def _results(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
     ]
     decisions = [bench.decide(event, once=_once(moment, number)) for number, event in enumerate(events)]
     worst = max(decisions, key=lambda decision: RANKS.index(decision.outcome.value))
-    changed = [decision for decision in decisions if decision.transforms]
+    changed = [decision for decision in decisions if changes(decision, moment.payload)]
     if len(changed) > 1:
         return Verdict(
             "deny", "The policy changes this result in several ways, which cannot be done at once."
@@ -161,7 +182,7 @@ def _text(bench: Bench, moment: Moment, setting: Setting, kind: str) -> Verdict:
     return Verdict(
         decision.outcome.value,
         reason_of(decision),
-        changed=bool(decision.transforms),
+        changed=changes(decision, moment.payload),
         payload=decision.payload,
     )
 
@@ -184,6 +205,8 @@ def _who(moment: Moment, setting: Setting) -> dict[str, Any]:
     return {"session": moment.session, "principal": setting.principal, "agent": setting.agent}
 
 
-def _once(moment: Moment, number: int) -> str:
+def _once(moment: Moment, number: int, point: str = "") -> str:
     """The name of an event by which it is known again; empty where the host gives none."""
-    return "" if moment.call_id is None else f"{moment.session}/{moment.call_id}/{moment.point}/{number}"
+    if moment.call_id is None:
+        return ""
+    return f"{moment.session}/{moment.call_id}/{point or moment.point}/{number}"

@@ -6,6 +6,7 @@ Takes a host and a folder, gives the text of an event in which the host is about
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from guardrails.integrations.judging import CANARY
@@ -65,7 +66,7 @@ def _specific(said: dict[str, Any]) -> bool:
     return isinstance(inner, dict) and inner.get("permissionDecision") == "deny"
 
 
-_REFUSALS = {
+_REFUSALS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "claude-code": _specific,
     "codex": lambda said: False,
     "gemini": lambda said: said.get("decision") == "deny" and bool(said.get("reason")),

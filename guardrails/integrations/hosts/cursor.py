@@ -9,7 +9,6 @@ from __future__ import annotations
 from guardrails.integrations.contract import Call, Moment
 from guardrails.integrations.tools import Tool, canonical, globbed, of_server, unknown
 from guardrails.integrations.wire import (
-    NOTHING,
     HookError,
     Reply,
     object_field,
@@ -159,11 +158,11 @@ def write(moment: Moment, answer: Answer) -> Reply:
     if answer.form == "go":
         return told(NO_OPINION.get(moment.event, {}))
     if moment.point == "output":
-        return NOTHING
+        return told({})
     if moment.point == "input":
         return told({"continue": False, "user_message": answer.reason})
     if moment.point == "post_tool":
-        return told({"updated_mcp_tool_output": answer.value}) if answer.form == "change" else NOTHING
+        return told({"updated_mcp_tool_output": answer.value} if answer.form == "change" else {})
     if answer.form == "change":
         return told({"permission": "allow", "updated_input": answer.value})
     permission = "ask" if answer.form == "ask" else "deny"

@@ -134,9 +134,7 @@ def _fetches(host: dict[str, Any]) -> tuple[Call, ...]:
     prompt = host.get("prompt")
     words = prompt.split() if prompt.__class__ is str and host.keys() == {"prompt"} else []
     found = [word for word in words if "://" in word]
-    return tuple([Call("fetch_url", {"url": word.strip("<>()\"'`,;")}) for word in found]) or (
-        unknown("web_fetch", host),
-    )
+    return tuple([Call("fetch_url", {"url": word}) for word in found]) or (unknown("web_fetch", host),)
 
 
 def write(moment: Moment, answer: Answer) -> Reply:
