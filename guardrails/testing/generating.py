@@ -20,8 +20,11 @@ from guardrails.model import Decision
 from guardrails.testing.cases import SESSION, Suite
 from guardrails.testing.expecting import name_of
 from guardrails.testing.exploring import Event, Trial, cleanest, edges, explored
+from guardrails.testing.generating_sessions import sessions_of
 from guardrails.testing.guessing import beginning_of
-from guardrails.testing.knowing import Fields, Path, forms_of, numbers_near, places_of
+from guardrails.testing.guessing_origins import Bringer, asks_origin, bringers_of, has_text
+from guardrails.testing.guessing_tasks import sessions_for, tasks_in
+from guardrails.testing.knowing import Fields, Path, complete, forms_of, numbers_near, places_of
 from guardrails.testing.programs import loaded_of
 from guardrails.testing.running import Make, making, run_suite, source_of
 from guardrails.testing.sampling import changed, sample_event, value_at, without
@@ -36,6 +39,9 @@ MOST_REPEATS = 2_000
 
 MOST_FILLINGS = 10
 """Kinds of events that a limit is filled with, until one of them is refused by it."""
+
+MOST_IN_TASK = 4
+"""Events that are shown to a task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +73,24 @@ class _Search:
         self.suite = suite
         self.make = make
         self.checked: Checked = loaded.checked
+        complete(self.checked)
         self.events = [
             _bare(step.value) for case in suite.cases for step in case.steps if step.action == "event"
         ]
         self.tested = {repr(event) for event in self.events}
         self.taken = frozenset(case.name for case in suite.cases)
         self.made: dict[str, Written] = {}
+        self._bringers: list[Bringer] | None = None
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        return {name: who for name, who in self.suite.fixtures.defaults.items() if name != "session"}
+
+    @property
+    def bringers(self) -> list[Bringer]:
+        if self._bringers is None:
+            self._bringers = bringers_of(self.checked, self.events)
+        return self._bringers
 
     def cases(self) -> list[Written]:
         for point, tool in places_of(self.checked):
@@ -83,14 +101,17 @@ class _Search:
         forms = forms_of(self.checked, point, tool)
         known, plain = beginning_of(self.checked, point, tool, forms)
         begin = [event for event in self.events if event["type"] == point and event.get("tool") == tool]
-        defaults = {name: who for name, who in self.suite.fixtures.defaults.items() if name != "session"}
-        trials = explored(self.make, known, [*begin, *(event | defaults for event in plain)])
+        begin += [event | self.defaults for event in plain]
+        trials = explored(self.make, known, begin)
         tested = [trial for trial in trials if repr(trial.event) in self.tested]
         self.statements(trials, tested, tool or point)
         self.thresholds(trials, forms, tool or point)
         if point == "call":
             self.limits(trials, forms)
             self.broken(trials, known, tool or point)
+            self.origins(trials, forms, tool or point)
+        for task in tasks_in(forms):
+            self.task(task, forms, known, begin, tool or point)
 
     # --- one kind of case each -----------------------------------------------------------------
 
@@ -168,6 +189,28 @@ class _Search:
                 assert wrong is not None
                 self.record(f"{where} with {dotted} of another type", wrong)
 
+    def origins(self, trials: list[Trial], forms: Iterable[Lowered], where: str) -> None:
+        """Each way in which what came in before decides a call."""
+        if not any(asks_origin(form) for form in forms):
+            return
+        base = next((each for each in (*cleanest(trials), *trials) if has_text(each.event)), None)
+        for who, steps in sessions_of(self.make, base.event, self.bringers, self.defaults) if base else ():
+            last = steps[-1][2]
+            names = ", ".join(sorted({each.label for each in last.applied if each.label}))
+            decided = f"{last.outcome.value} by {names}" if names else last.outcome.value
+            self.keep(Written(f"{where}: {decided}, with a value from {who}", steps))
+
+    def task(self, task: str, forms: list[Lowered], known: Fields, begin: list[Event], where: str) -> None:
+        """Its statements, in sessions that were opened for it."""
+        sessions = [
+            {**event, "session": session}
+            for event in begin[:MOST_IN_TASK]
+            for session in sessions_for(self.checked, task, forms, event)
+        ]
+        trials = explored(self.make, known, sessions)
+        tested = [trial for trial in trials if repr(trial.event) in self.tested]
+        self.statements(trials, tested, f"{where} in {task}")
+
     # --- keeping them --------------------------------------------------------------------------
 
     def record(self, name: str, event: Event) -> None:
@@ -233,7 +276,7 @@ def _step(suite: Suite, event: Event, times: int, decision: Decision) -> dict[st
     """An event by the keys of a test file."""
     kind = event["type"]
     step: dict[str, Any] = {kind: event["tool"] if "tool" in event else event["text"]}
-    for name in ("args", "call_id"):
+    for name in ("args", "call_id", "by"):
         if event.get(name):
             step[name] = event[name]
     if kind == "result":

@@ -83,6 +83,17 @@ def forms_of(checked: Checked, point: str, tool: str | None) -> list[Lowered]:
     return [form for form in found if form is not None]
 
 
+def complete(checked: Checked) -> None:
+    """Keep what every rule means for every tool that it names; of tools that no file describes the checker keeps
+    nothing."""
+    lowering = Lowering(checked)
+    for rule in checked.rules:
+        for tool in lowering.subjects(rule):
+            form = lowering.lower(rule, tool)
+            if form is not None:
+                checked.forms.setdefault((rule.index, tool), form)
+
+
 def cores_of(form: Lowered) -> Iterator[core.Core]:
     """All expressions of a statement, with everything below them."""
     for whole in wholes_of(form):

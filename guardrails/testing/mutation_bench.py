@@ -22,12 +22,17 @@ from guardrails.model import Decision, Obligation
 from guardrails.runtime.program import Program
 from guardrails.testing.cases import Case, Step, Suite
 from guardrails.testing.generating import Written
+from guardrails.testing.guessing import beginning_of
+from guardrails.testing.knowing import Fields, complete, forms_of
 from guardrails.testing.mutation_operators import Mutant, mutants_of
 from guardrails.testing.reading import SuiteError, with_only
 from guardrails.testing.running import Make, making, results_of, source_of
 from guardrails.testing.writing import case_text
 
 Fate: TypeAlias = Literal["killed", "survived", "equivalent", "invalid"]
+Beginning: TypeAlias = tuple[Fields, list[dict[str, Any]]]
+"""What is worth trying, and events to begin with."""
+
 UNIT_POINTS = ("call", "result", "input", "output")
 MOST_CASES = 8
 """How many events that tell a mutant apart are tried as a case."""
@@ -61,7 +66,7 @@ class Stand:
         self.compiler = Compiler(self.checked)
         self.lowering = Lowering(self.checked)
         self.make = self.making(program)
-        self.made_up: dict[tuple[str, str | None], dict[str, Any]] = {}
+        self._begun: dict[tuple[str, str | None], Beginning] = {}
         self._units: dict[tuple[str, str | None], Any] = {}
         failed = next((result for result in results_of(suite, make=self.make) if result.is_bad), None)
         if failed is not None:
@@ -80,6 +85,20 @@ class Stand:
         if (point, tool) not in self._units:
             self._units[point, tool] = self.compiler.unit(point, tool)
         return self._units[point, tool]
+
+    def sample(self, point: str, tool: str | None) -> dict[str, Any]:
+        """An event that was made up, about whom the tests are."""
+        return {**self._beginning(point, tool)[1][0], **self.suite.fixtures.defaults}
+
+    def known(self, point: str, tool: str | None) -> Fields:
+        """What is worth trying in such an event."""
+        return self._beginning(point, tool)[0]
+
+    def _beginning(self, point: str, tool: str | None) -> Beginning:
+        if (point, tool) not in self._begun:
+            forms = forms_of(self.checked, point, tool)
+            self._begun[point, tool] = beginning_of(self.checked, point, tool, forms)
+        return self._begun[point, tool]
 
     # --- with a mutant -------------------------------------------------------------------------
 
@@ -123,7 +142,12 @@ class Stand:
 
     def cases(self, altered: Altered) -> Iterator[Case]:
         """The cases that could notice it."""
-        rules = [rule for rule in self.checked.rules if rule.index in altered.rules]
+        policies = (
+            (self.checked, altered.checked)
+            if _are_aligned(self.checked, altered.checked)
+            else (self.checked,)
+        )
+        rules = [rule for each in policies for rule in each.rules if rule.index in altered.rules]
         for case in self.suite.cases:
             if not rules or any(_concerns(self.lowering, rules, step) for step in case.steps):
                 yield case
@@ -140,20 +164,9 @@ class Altered:
     rules: frozenset[int]
 
 
-def complete(checked: Checked) -> None:
-    """Keep what every rule means for every tool that it names; of tools that no file describes the checker keeps
-    nothing."""
-    lowering = Lowering(checked)
-    for rule in checked.rules:
-        for tool in lowering.subjects(rule):
-            form = lowering.lower(rule, tool)
-            if form is not None:
-                checked.forms.setdefault((rule.index, tool), form)
-
-
 def changed_rules(before: Checked, after: Checked, mutant: Mutant) -> frozenset[int]:
     """The rules that mean something else now. Where a statement is gone, all of its block."""
-    if len(before.rules) != len(after.rules):
+    if not _are_aligned(before, after):
         return frozenset(rule.index for rule in before.rules if _is_of(rule, mutant.block))
     found = {
         index
@@ -161,7 +174,21 @@ def changed_rules(before: Checked, after: Checked, mutant: Mutant) -> frozenset[
         if (index, tool) not in before.forms or _meaning(before.forms[index, tool]) != _meaning(form)
     }
     gone = {index for index, tool in before.forms if (index, tool) not in after.forms and tool is not None}
-    return frozenset(found | gone)
+    moved = {
+        one.index
+        for one, other in zip(before.rules, after.rules, strict=True)
+        if _tools(one) != _tools(other)
+    }
+    return frozenset(found | gone | moved)
+
+
+def _are_aligned(before: Checked, after: Checked) -> bool:
+    return len(before.rules) == len(after.rules)
+
+
+def _tools(rule: Rule) -> tuple[list[str], list[str]]:
+    """The tools that a rule is about, and those that it is not."""
+    return [each.text for each in rule.block.tools], [each.text for each in rule.spared]
 
 
 def _meaning(form: Lowered) -> tuple[object, ...]:

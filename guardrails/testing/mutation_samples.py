@@ -10,29 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from guardrails.errors import GuardError
 from guardrails.guard import Guard
-from guardrails.language import syntax
-from guardrails.language.checked import Change, Checked
+from guardrails.language.checked import Change, Checked, Rule
 from guardrails.model import Decision
 from guardrails.testing.cases import SESSION
-from guardrails.testing.knowing import Fields, known_of
-from guardrails.testing.mutation_variations import (
-    Event,
-    aim_of,
-    aimed,
-    at,
-    guessed,
-    paths_of,
-    texts_of,
-    varied,
-    with_value,
-)
+from guardrails.testing.guessing_tasks import sessions_for
+from guardrails.testing.knowing import Fields, forms_of, known_of, places_of
+from guardrails.testing.mutation_histories import histories, looks_anywhere
+from guardrails.testing.mutation_variations import Aim, Event, aim_of, aimed, guessed, varied
 from guardrails.testing.running import Make
-from guardrails.testing.sampling import neighbours, sample_event
+from guardrails.testing.sampling import neighbours
 
 if TYPE_CHECKING:
     from guardrails.testing.mutation_bench import Altered, Stand
@@ -58,8 +50,8 @@ MOST_SEEDS = 24
 MOST_REPEATS = 64
 """How often an event comes again for what counts."""
 
-MOST_PAIRS = 200
-"""Calls that are tried after an event that is labelled."""
+MOST_LIKE = 8
+"""Events of the tests that are shown to a task."""
 
 Series: TypeAlias = tuple[tuple[Event, int, Decision], ...]
 """Events, how often each, and what the policy as it is decides."""
@@ -87,8 +79,8 @@ def differing(stand: Stand, altered: Altered, seed: int) -> Iterator[Series]:
     if stand.checked.counters:
         for event in _seeds(stand, altered):
             yield from _repeated(stand.make(), altered.make(), event)
-    if _is_about_labels(stand, altered):
-        yield from _followed(stand, altered, seeds, chance)
+    if looks_anywhere(stand, altered):
+        yield from islice(_experienced(stand, altered, chance), MOST_FOUND)
 
 
 def _fresh(make: Make) -> Make:
@@ -114,30 +106,26 @@ def _repeated(guard: Guard, other: Guard, event: Event) -> Iterator[Series]:
         first = first or decision
 
 
-def _is_about_labels(stand: Stand, altered: Altered) -> bool:
-    """Whether what a changed rule does is to label: that shows at a later event only."""
-    rules = [rule for rule in stand.checked.rules if rule.index in altered.rules]
-    return any(isinstance(rule.statement.effect, syntax.Label) for rule in rules)
+def _experienced(stand: Stand, altered: Altered, chance: Random) -> Iterator[Series]:
+    """Sessions in which something came before."""
+    aim = _aim(stand, altered)
+    for events in histories(stand, altered, aim, chance):
+        series = _told_apart(stand.make(), altered.make(), events)
+        if series is not None:
+            yield series
 
 
-def _followed(stand: Stand, altered: Altered, seeds: list[Event], chance: Random) -> Iterator[Series]:
-    """An event that is labelled, and then a call of the tests that takes a text from it."""
-    pairs = [
-        (event, with_value(call, path, text))
-        for event in seeds
-        for text in dict.fromkeys(texts_of(event))
-        for call in _all_events(stand)
-        for path in (paths_of(call) if call["type"] == "call" else ())
-        if path[0] == "args" and isinstance(at(call, path), str)
-    ]
-    for event, call in chance.sample(pairs, min(MOST_PAIRS, len(pairs))):
-        guard, other = stand.make(), altered.make()
-        event, call = ({**each, "session": SESSION} for each in (event, call))
-        first, _ = _decided(guard, event), _decided(other, event)
-        then = _decided(guard, call)
-        if first is not None and then is not None and differs(then, _decided(other, call)):
-            yield ((event, 1, first), (call, 1, then))
-            return
+def _told_apart(guard: Guard, other: Guard, events: list[Event]) -> Series | None:
+    """The events up to the first that is decided differently."""
+    steps: list[tuple[Event, int, Decision]] = []
+    for event in events:
+        decision = _decided(guard, event)
+        if decision is None:
+            return None
+        steps.append((event, 1, decision))
+        if differs(decision, _decided(other, event)):
+            return tuple(steps)
+    return None
 
 
 def _decided(guard: Guard, event: Event) -> Decision | None:
@@ -174,27 +162,55 @@ def _seeds(stand: Stand, altered: Altered) -> Iterator[Event]:
                 if repr(event) not in seen:
                     seen.add(repr(event))
                     yield event
-    for rule in stand.checked.rules:
-        if rule.block.point in POINTS and rule.index in altered.rules:
-            for tool in stand.lowering.subjects(rule):
-                yield _made_up(stand, rule.block.point, tool)
+    for rule in _rules(stand, altered):
+        for tool in _tools(stand, rule) if rule.block.point in POINTS else ():
+            event = stand.sample(rule.block.point, tool)
+            yield event
+            if rule.task is not None:
+                yield from _in_task(stand, rule.task.name, event)
 
 
-def _made_up(stand: Stand, point: str, tool: str | None) -> Event:
-    if (point, tool) not in stand.made_up:
-        known = known_of(stand.checked, point, tool)
-        stand.made_up[point, tool] = sample_event(stand.checked, point, tool, known)
-    made = stand.made_up[point, tool]
-    return {**made, **stand.suite.fixtures.defaults}
+def _rules(stand: Stand, altered: Altered) -> list[Rule]:
+    """The rules that changed; where a task is gone, its rules."""
+    gone = stand.checked.tasks.keys() - altered.checked.tasks.keys()
+    return [
+        rule
+        for rule in stand.checked.rules
+        if rule.index in altered.rules or (rule.task is not None and rule.task.name in gone)
+    ]
+
+
+def _tools(stand: Stand, rule: Rule) -> list[str | None]:
+    """The tools that a rule is about. What a task is left with is about all others, and may be about fewer."""
+    named = [tool for point, tool in places_of(stand.checked) if point == rule.block.point]
+    if rule.spared:
+        return list(dict.fromkeys([*(each.text for each in rule.spared), *named]))
+    found = stand.lowering.subjects(rule)
+    fitting = [tool for tool in named if tool is not None and stand.lowering.matches(rule, tool)]
+    return found if found != [None] else [*fitting] or found
+
+
+def _in_task(stand: Stand, task: str, event: Event) -> Iterator[Event]:
+    """The event, and those of the tests of its tool, in sessions that were opened for a task."""
+    tool = event.get("tool")
+    forms = forms_of(stand.checked, event["type"], tool)
+    like = [each for each in _all_events(stand) if (each["type"], each.get("tool")) == (event["type"], tool)]
+    for each in [event, *like[:MOST_LIKE]]:
+        for session in sessions_for(stand.checked, task, forms, each):
+            yield {**each, "session": session}
 
 
 def _aimed(stand: Stand, altered: Altered, seeds: list[Event], chance: Random) -> list[Event]:
     """Events about what the mutant changed; of many, some by chance."""
-    text = stand.loaded.sources.texts[altered.mutant.span.file]
-    aim = aim_of(altered.mutant, text, _all_events(stand))
+    aim = _aim(stand, altered)
     certain = [event for seed in seeds for event in aimed(seed, aim)]
     perhaps = [event for seed in seeds for event in guessed(seed, aim, chance)]
     return [event for found in (certain, perhaps) for event in _some(found, chance)]
+
+
+def _aim(stand: Stand, altered: Altered) -> Aim:
+    text = stand.loaded.sources.texts[altered.mutant.span.file]
+    return aim_of(altered.mutant, text, _all_events(stand))
 
 
 def _some(events: list[Event], chance: Random) -> list[Event]:

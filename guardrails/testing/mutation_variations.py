@@ -18,6 +18,7 @@ from guardrails.errors import GuardError
 from guardrails.patterns.spans import compile_spans
 from guardrails.testing.knowing import examples_of
 from guardrails.testing.mutation_operators import Mutant
+from guardrails.testing.sampling import at, paths_of, texts_of, with_value
 
 Event: TypeAlias = dict[str, Any]
 Finds: TypeAlias = Callable[[str], Iterable[tuple[int, int]]]
@@ -186,14 +187,6 @@ def _without_fields(event: Event) -> Iterator[Event]:
             yield {**event, place: {key: value for key, value in record.items() if key != name}}
 
 
-def texts_of(event: Event) -> Iterator[str]:
-    """The texts that an event holds."""
-    for path in paths_of(event):
-        value = at(event, path)
-        if isinstance(value, str):
-            yield value
-
-
 # --- without an aim ----------------------------------------------------------------------------
 
 
@@ -205,14 +198,12 @@ def varied(event: Event) -> Iterator[Event]:
             yield with_value(event, path, other)
 
 
-def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The places of plain values in what an event holds, but for its type, tool and session."""
-    items: Any = (
-        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    )
-    for name, inner in items:
-        if path or name not in ("type", "tool", "session"):
-            yield from paths_of(inner, (*path, name)) if isinstance(inner, dict | list) else ((*path, name),)
+def shifted(event: Event) -> Iterator[Event]:
+    """The event with one of its numbers or truth values different."""
+    for path in paths_of(event):
+        value = at(event, path)
+        if not isinstance(value, str):
+            yield from (with_value(event, path, other) for other in _others(value))
 
 
 def _others(value: Any) -> Iterator[Any]:
@@ -237,19 +228,3 @@ def _others(value: Any) -> Iterator[Any]:
         yield not value
     elif isinstance(value, int | float):
         yield from (value + 1, value - 1, value * 2, -value, 0)
-
-
-def at(value: Any, path: tuple[Any, ...]) -> Any:
-    """What lies at a place."""
-    for name in path:
-        value = value[name]
-    return value
-
-
-def with_value(value: Any, path: tuple[Any, ...], other: Any) -> Any:
-    """The same with another value at a place; what is not on the way there is shared."""
-    if not path:
-        return other
-    copy = dict(value) if isinstance(value, dict) else list(value)
-    copy[path[0]] = with_value(value[path[0]], path[1:], other)
-    return copy

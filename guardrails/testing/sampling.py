@@ -130,3 +130,40 @@ def _scalars(value: Any) -> Iterator[Any]:
             yield from _scalars(item)
     elif isinstance(value, str | int | float) and not isinstance(value, bool):
         yield value
+
+
+# --- the plain values in an event ----------------------------------------------------------------
+
+
+def paths_of(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The places of plain values in what an event holds, but for its type, tool and session."""
+    items: Any = (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for name, inner in items:
+        if path or name not in ("type", "tool", "session"):
+            yield from paths_of(inner, (*path, name)) if isinstance(inner, dict | list) else ((*path, name),)
+
+
+def texts_of(event: dict[str, Any]) -> Iterator[str]:
+    """The texts that an event holds."""
+    for path in paths_of(event):
+        value = at(event, path)
+        if isinstance(value, str):
+            yield value
+
+
+def at(value: Any, path: tuple[Any, ...]) -> Any:
+    """What lies at a place."""
+    for name in path:
+        value = value[name]
+    return value
+
+
+def with_value(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    """The same with another value at a place; what is not on the way there is shared."""
+    if not path:
+        return other
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = with_value(value[path[0]], path[1:], other)
+    return copy
