@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 import click
@@ -16,6 +17,7 @@ from guardrails.runtime.clock import SystemClock
 from guardrails.strict_json import write_json
 
 from . import exits
+from .approvals_log import audit_option, chronicle_of
 from .approvals_pages import as_json, batch_lines, habits_table, line_of, page_of, requests_table
 from .check_options import Request as Request_
 from .check_options import parameter
@@ -27,6 +29,7 @@ from .stores import asked, opened, shared_store, shown
 from .terminal import plain
 
 Answer = TypeVar("Answer")
+Desk = Callable[[], tuple[Approvals, str]]
 
 reviewers_option: Decorator = click.option(
     "--reviewers", metavar="FILE", help="Who is in which group (YAML, TOML or JSON); else GUARD_REVIEWERS."
@@ -55,13 +58,26 @@ def command() -> None:
     """
 
 
-def _desk(store: str | None, reviewers: str | None = None) -> tuple[Approvals, str]:
+def _desk(store: str | None, reviewers: str | None, audit: str | None) -> tuple[Approvals, str]:
     url = shared_store(store)
     try:
         groups = groups_of(reviewers)
     except EvaluationError as error:
         raise Stop(exits.DATA, f"error: {error}") from error
-    return Approvals(opened(url).store, SystemClock(), groups), shown(url)
+    clock = SystemClock()
+    desk = Approvals(opened(url).store, clock, groups, chronicle=chronicle_of(audit, clock))
+    return desk, shown(url)
+
+
+def at_desk(command: Callable[..., int]) -> Callable[..., int]:
+    """The options that say where requests are, who may answer and where that is written down. The command is
+    given what opens the desk, so that it can look at its own options first."""
+
+    @wraps(command)
+    def run(*, store: str | None, reviewers: str | None, audit: str | None, **more: Any) -> int:
+        return command(partial(_desk, store, reviewers, audit), **more)
+
+    return store_option(audit_option(reviewers_option(run)))
 
 
 def _done(work: Callable[[], Answer]) -> Answer:
@@ -83,22 +99,22 @@ def _done(work: Callable[[], Answer]) -> Answer:
 @click.option("--session", metavar="ID", help="Only of this session.")
 @kind_option
 @click.option("--batches", is_flag=True, help="Put like requests together.")
-@store_option
+@at_desk
 @format_option("text", "json")
 def list_(
+    desk_at: Desk,
     *,
     states: tuple[str, ...],
     session: str | None,
     kind: str | None,
     batches: bool,
-    store: str | None,
     form: str,
 ) -> int:
     """List what waits for an answer, the oldest first."""
     for state in states:
         if state not in (*STATES, "any"):
             raise usage(f"there is no state `{state}`", f"use one of {', '.join(STATES)} or any")
-    desk, url = _desk(store)
+    desk, url = desk_at()
     if batches:
         groups = _done(lambda: desk.batches(kind=kind or "ask"))
         data = [{"tool": b.tool, "statements": b.statements, "requests": b.ids} for b in groups]
@@ -113,15 +129,14 @@ def list_(
 @command.command("show")
 @click.argument("id")
 @as_option
-@reviewers_option
-@store_option
+@at_desk
 @format_option("text", "json")
-def show(id: str, by: str | None, reviewers: str | None, store: str | None, form: str) -> int:
+def show(desk_at: Desk, id: str, by: str | None, form: str) -> int:
     """Show all that a person needs to decide about a request.
 
     With --as it is kept that this person read it.
     """
-    desk, _ = _desk(store, reviewers)
+    desk, _ = desk_at()
     request = _done(lambda: desk.show(id, by=by))
     return _told(form, as_json(request, desk), page_of(request, desk))
 
@@ -131,16 +146,14 @@ def show(id: str, by: str | None, reviewers: str | None, store: str | None, form
 @as_option
 @reason_option
 @click.option("--for", "lasting", metavar="DURATION", help="For how long it can be used, such as 10m.")
-@reviewers_option
-@store_option
+@at_desk
 @format_option("text", "json")
 def approve(
+    desk_at: Desk,
     ids: tuple[str, ...],
     by: str | None,
     reason: str,
     lasting: str | None,
-    reviewers: str | None,
-    store: str | None,
     form: str,
 ) -> int:
     """Approve of requests: each lets one call through, once."""
@@ -148,7 +161,7 @@ def approve(
     if lasting is not None:
         given = lasting
         seconds = asked(lambda: moment_of(given))
-    desk, _ = _desk(store, reviewers)
+    desk, _ = desk_at()
     who = by or _user()
 
     def answer(id: str) -> Request:
@@ -161,14 +174,11 @@ def approve(
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @as_option
 @reason_option
-@reviewers_option
-@store_option
+@at_desk
 @format_option("text", "json")
-def deny(
-    ids: tuple[str, ...], by: str | None, reason: str, reviewers: str | None, store: str | None, form: str
-) -> int:
+def deny(desk_at: Desk, ids: tuple[str, ...], by: str | None, reason: str, form: str) -> int:
     """Deny requests: the same calls stay denied in their sessions."""
-    desk, _ = _desk(store, reviewers)
+    desk, _ = desk_at()
     who = by or _user()
     return _answered(desk, ids, lambda id: desk.deny(id, by=who, reason=reason, together=len(ids)), form)
 
@@ -178,14 +188,11 @@ def deny(
 @click.argument("verdict", type=click.Choice(("upheld", "wrong")))
 @as_option
 @reason_option
-@reviewers_option
-@store_option
+@at_desk
 @format_option("text", "json")
-def judge(
-    id: str, verdict: str, by: str | None, reason: str, reviewers: str | None, store: str | None, form: str
-) -> int:
+def judge(desk_at: Desk, id: str, verdict: str, by: str | None, reason: str, form: str) -> int:
     """Answer a review: what the agent did was right (upheld) or wrong."""
-    desk, _ = _desk(store, reviewers)
+    desk, _ = desk_at()
     who = by or _user()
     return _answered(desk, (id,), lambda id: desk.judge(id, verdict, by=who, reason=reason), form)
 
@@ -195,11 +202,11 @@ def judge(
     "--interval", default=1.0, type=click.FloatRange(0.05, 3600), metavar="SECONDS", show_default=True
 )
 @kind_option
-@store_option
+@at_desk
 @format_option("text", "json")
-def watch(interval: float, kind: str | None, store: str | None, form: str) -> int:
+def watch(desk_at: Desk, interval: float, kind: str | None, form: str) -> int:
     """Print every request that comes in, and whatever happens to it, until it is interrupted."""
-    desk, _ = _desk(store)
+    desk, _ = desk_at()
     requests = desk.watch(interval=interval, kind=kind)
     while True:
         request = _done(lambda: next(requests))
@@ -210,12 +217,12 @@ def watch(interval: float, kind: str | None, store: str | None, form: str) -> in
 @click.option(
     "--within", default="10s", metavar="DURATION", show_default=True, help="In less nobody reads a request."
 )
-@store_option
+@at_desk
 @format_option("text", "json")
-def report(within: str, store: str | None, form: str) -> int:
+def report(desk_at: Desk, within: str, form: str) -> int:
     """Show how people decide: how many answers each gave, and how many unread or at once."""
     quick = asked(lambda: moment_of(within))
-    desk, url = _desk(store)
+    desk, url = desk_at()
     found = _done(lambda: desk.report(quick=quick))
     names = ("by", "approved", "denied", "unread", "quick", "together", "median")
     people = [{name: getattr(each, name) for name in names} for each in found]
@@ -254,15 +261,15 @@ def groups(paths: tuple[str, ...], reviewers: str | None, params: tuple[str, ...
 @command.command("export")
 @click.option("--tests", is_flag=True, required=True, help="As cases of a test file.")
 @click.option("--policy", "paths", multiple=True, metavar="FILE", help="The policy that the cases test.")
-@store_option
-def export(*, tests: bool, paths: tuple[str, ...], store: str | None) -> int:
+@at_desk
+def export(desk_at: Desk, *, tests: bool, paths: tuple[str, ...]) -> int:
     """Write what people corrected as tests: denied requests, and reviews that found something wrong.
 
     A case says what should have come out. It fails until the policy says so too; `guard test` runs it.
     """
     from .approvals_export import test_file
 
-    desk, _ = _desk(store)
+    desk, _ = desk_at()
     found = _done(lambda: desk.list("denied", "wrong", "upheld"))
     click.echo(test_file(found, paths), nl=False)
     return exits.ALLOW

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from guardrails.runtime.ports import Clock
     from guardrails.runtime.prices import Prices
     from guardrails.runtime.program import Program
+    from guardrails.server.remote import RemoteGuard
     from guardrails.session import Session
     from guardrails.state import State
     from guardrails.stores.port import Store
@@ -136,6 +137,15 @@ class Guard:
         return cls._from(source, telemetry, audit, clock=clock, state=state, **settings)
 
     @classmethod
+    def connect(cls, address: str, *, key: str | None = None, timeout: float = 10.0) -> RemoteGuard:
+        """A guard in another process, which `guard serve --frames unix:PATH` runs: the same sessions and decisions.
+        `address` is `unix:PATH`, `key` one of its keys where it has any, and `timeout` the seconds that an answer
+        may take. See `guardrails.server.remote`."""
+        from guardrails.server.remote import RemoteGuard
+
+        return RemoteGuard(address, key=key, timeout=timeout)
+
+    @classmethod
     def _from(
         cls, source: Source, telemetry: str | Telemetry | None, audit: str | AuditLog | None, **settings: Any
     ) -> Guard:
@@ -232,14 +242,21 @@ class Guard:
 
     @property
     def approvals(self) -> Approvals:
-        """What people are asked, and where their answers come in. Raises `EvaluationError` for reviewers (given,
-        or named by GUARD_REVIEWERS) that cannot be read."""
+        """What people are asked, and where their answers come in; with an audit log every answer is written there
+        before it counts. Raises `EvaluationError` for reviewers (given, or named by GUARD_REVIEWERS) that cannot
+        be read."""
         from guardrails.approvals.desk import Approvals
 
         if self._groups is None:
             self._groups = _groups(None)
-        asked = self.engine.program.head["asked"]
-        return Approvals(self.state.store, self.clock, self._groups, (self.name, self.digest), asked)
+        asked, chronicle = self.engine.program.head["asked"], None
+        if self.audit is not None:
+            from guardrails.approvals.chronicle import Chronicle
+
+            mode = self.engine.program.head.get("audit")
+            chronicle = Chronicle(self.audit, self.clock, spills=mode is None or mode[1] == "spill")
+        policy = (self.name, self.digest)
+        return Approvals(self.state.store, self.clock, self._groups, policy, asked, chronicle)
 
     # --- deciding ------------------------------------------------------------------------------
 

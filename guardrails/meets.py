@@ -47,7 +47,8 @@ def consent_of(mine: Decision, theirs: Decision, outcome: Outcome) -> Consent | 
     """What people have to do with either; an approval is only told of where both let it through."""
     one, other = mine.consent or Consent(), theirs.consent or Consent()
     approval = one.approval or other.approval if outcome is Outcome.ALLOW else ""
-    found = Consent(one.request or other.request, approval, (*one.reviews, *other.reviews))
+    reviews, opened = (*one.reviews, *other.reviews), (*one.opened, *other.opened)
+    found = Consent(one.request or other.request, approval, reviews, opened)
     return None if found == Consent() else found
 
 

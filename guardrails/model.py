@@ -207,14 +207,21 @@ class Denial(Value):
 class Consent(Value):
     """What people have to do with a decision: the `request` that waits for them (or that they refused, or
     approved of where something else refuses the call), the `approval` that let it through, and the `reviews`
-    that were queued."""
+    that were queued. `opened` are those of them that were not there before."""
 
-    __slots__ = ("approval", "request", "reviews")
+    __slots__ = ("approval", "opened", "request", "reviews")
 
-    def __init__(self, request: str = "", approval: str = "", reviews: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        request: str = "",
+        approval: str = "",
+        reviews: tuple[str, ...] = (),
+        opened: tuple[str, ...] = (),
+    ) -> None:
         self.request = request
         self.approval = approval
         self.reviews = reviews
+        self.opened = opened
 
 
 _NEW = object.__new__

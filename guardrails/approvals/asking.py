@@ -19,7 +19,15 @@ from guardrails.approvals.digests import digest_of
 from guardrails.approvals.dossiers import dossier_of, needs_of, shown_payload, subject_of, terms_of
 from guardrails.approvals.flooding import MOST, too_many
 from guardrails.approvals.request import DAY, WAITING, Request, Subject, lasting_of
-from guardrails.approvals.verdicts import approved_in_vain, granted, refused, unaskable, unasked, waiting
+from guardrails.approvals.verdicts import (
+    approved_in_vain,
+    granted,
+    opened,
+    refused,
+    unaskable,
+    unasked,
+    waiting,
+)
 from guardrails.approvals.writing import read, written
 from guardrails.errors import EvaluationError, Unavailable
 from guardrails.model import Decision, Outcome
@@ -80,9 +88,9 @@ class Asking:
                     continue
             if self._named is not None:
                 return refused(decision, self._named, f"there is no approval `{self._named}`")
-            opened = yield from self._opened(decision, pointer, request)
-            if opened is not None:
-                return opened
+            answer = yield from self._opened(decision, pointer, request)
+            if answer is not None:
+                return answer
         raise Unavailable("the request for approval changed too often")
 
     def foreseen(self, decision: Decision, *, asks: bool) -> Steps:
@@ -100,9 +108,9 @@ class Asking:
                     return refused(decision, request.id, _denied(request))
             elif request is not None and document is not None and asks:
                 yield from self._void(request, document, self._misfit(request, decision))
-            opened = (yield from self._opened(decision, pointer, request)) if asks else decision
-            if opened is not None:
-                return opened
+            answer = (yield from self._opened(decision, pointer, request)) if asks else decision
+            if answer is not None:
+                return answer
         raise Unavailable("the request for approval changed too often")
 
     # --- finding -------------------------------------------------------------------------------
@@ -246,14 +254,20 @@ class Asking:
         draft = draft or (yield from self._draft(decision))
         request = replace(draft, id=id)
         yield from self._swap(REQUESTS + id, written(request), 0, keep_of(request, self._now))
-        return waiting(decision, id)
+        return opened(decision, id)
 
     def _draft(self, decision: Decision) -> Generator[Any, Any, Request]:
         shown = shown_payload(self._accounts, self._event, decision)
         needs = needs_of(decision, self._accounts, self._event, shown)
         dossier = yield from dossier_of(self._accounts, self._event, decision)
         subject: Subject = replace(self._subject, args=shown)
-        return Request("", "ask", subject, needs, self._now, dossier, lasting=lasting_of(needs))
+        draft = Request("", "ask", subject, needs, self._now, dossier, audited=is_audited(self._accounts))
+        return replace(draft, lasting=lasting_of(needs))
+
+
+def is_audited(accounts: Accounts) -> bool:
+    """Whether the policy says `audit`, so that an answer counts only where it is written down."""
+    return accounts.engine.program.head.get("audit") is not None
 
 
 def keep_of(request: Request, now: int) -> int:

@@ -12,7 +12,6 @@ answers what is closed. Who `by` is has to be known by then: the host, or the lo
 
 from __future__ import annotations
 
-from dataclasses import replace
 from time import sleep
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +28,7 @@ from guardrails.stores.documents import MOST_KEY, MOST_SCANNED, Document
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from guardrails.approvals.chronicle import Chronicle
     from guardrails.runtime.ports import Clock
     from guardrails.stores.port import Store
 
@@ -44,7 +44,8 @@ QUICK = 10.0
 class Approvals:
     """The requests of a store. `policy` is name and digest of the policy in force, where one is at hand: what
     was asked under an earlier one can no longer be approved. `asked` is whom that policy asks, as
-    `(place, how many, names)`."""
+    `(place, how many, names)`. `chronicle` writes to the audit log what people do; without one the answers to
+    requests of a policy that says `audit` do not count."""
 
     def __init__(
         self,
@@ -53,11 +54,13 @@ class Approvals:
         groups: Groups | None = None,
         policy: tuple[str, str] | None = None,
         asked: Iterable[tuple[str, int, tuple[str, ...]]] = (),
+        chronicle: Chronicle | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._policy = policy
         self._asked = tuple(asked)
+        self._chronicle = chronicle
         self.groups = groups or Groups()
 
     # --- looking -------------------------------------------------------------------------------
@@ -175,16 +178,53 @@ class Approvals:
         for _ in range(MAX_RACES):
             document, request = self._request(id)
             now = self._clock.now()
+            document, request = self._seen(document, request, now)
             following = change(request, now)
-            if following == request:
-                return request
-            keep = max(1, keep_of(replace(following), now))
-            answer: Any = self._store.swap(
-                document.key, written(following), version=document.version, keep=keep, now=now
-            )
-            if isinstance(answer, Document):
+            if following == request or self._put(document, request, following, now):
                 return following
         raise Unavailable(f"request {id} changed too often while it was answered")
+
+    def _put(self, document: Document, request: Request, following: Request, now: int) -> bool:
+        """Write a request as it is now; an answer goes to the audit log first (law L9). False: somebody else was
+        faster."""
+        answer = following.answers[-1] if len(following.answers) > len(request.answers) else None
+        if answer is not None:
+            self._tell(following, answer)
+        try:
+            done = self._swapped(document, following, now)
+        except Unavailable as error:
+            self._take_back(following, answer, error)
+            raise
+        if not done:
+            self._take_back(following, answer, "somebody else changed the request first")
+        return done
+
+    def _swapped(self, document: Document, following: Request, now: int) -> bool:
+        keep = max(1, keep_of(following, now))
+        put: Any = self._store.swap(
+            document.key, written(following), version=document.version, keep=keep, now=now
+        )
+        return isinstance(put, Document)
+
+    def _tell(self, following: Request, answer: Answer) -> None:
+        if self._chronicle is not None:
+            self._chronicle.answer(following, answer)
+        elif following.audited:
+            raise Rejected(
+                "the answer does not count: the policy says `audit`, and no audit log is named; name it with "
+                "`audit=`, `--audit` or GUARD_AUDIT"
+            )
+
+    def _take_back(self, following: Request, answer: Answer | None, why: object) -> None:
+        if self._chronicle is not None and answer is not None:
+            self._chronicle.in_vain(following, answer, why)
+
+    def _seen(self, document: Document, request: Request, now: int) -> tuple[Document, Request]:
+        """A request whose time went on or ran out, with that written to the audit log, once."""
+        following = self._chronicle.seen(request, now) if self._chronicle is not None else None
+        if following is None or not self._swapped(document, following, now):
+            return document, request
+        return self._store.read(document.key, now=now) or document, following
 
     def _request(self, id: str) -> tuple[Document, Request]:
         now = self._clock.now()
@@ -204,7 +244,7 @@ class Approvals:
         after = ""
         while True:
             page = self._store.scan(REQUESTS, now=now, after=after)
-            yield from (read(document.text) for document in page)
+            yield from (self._seen(document, read(document.text), now)[1] for document in page)
             if len(page) < MOST_SCANNED:
                 return
             after = page[-1].key

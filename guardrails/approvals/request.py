@@ -111,7 +111,8 @@ class Dossier:
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request. `state` is what was written down last: `open`, or how it ended; `outcome` is what a reviewed
-    event came out as, and `why` the reason that was given at the end."""
+    event came out as, and `why` the reason that was given at the end. `audited` says that an answer counts only
+    where it is written to an audit log, `told` what was written there that nobody did: `(state, seen at)`."""
 
     id: str
     kind: str
@@ -128,6 +129,8 @@ class Request:
     uses: tuple[tuple[int, str], ...] = ()
     why: str = ""
     outcome: str = "ask"
+    audited: bool = False
+    told: tuple[tuple[str, int], ...] = ()
 
     def state_at(self, now: int) -> str:
         if self.state == "open":

@@ -11,7 +11,7 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from guardrails.approvals.asking import REQUESTS, keep_of, new_id
+from guardrails.approvals.asking import REQUESTS, is_audited, keep_of, new_id
 from guardrails.approvals.dossiers import dossier_of, shown_payload, subject_of
 from guardrails.approvals.flooding import too_many
 from guardrails.approvals.request import Dossier, Need, Request
@@ -40,37 +40,41 @@ def reviewed(accounts: Accounts, event: Event, decision: Decision) -> Steps:
     """The decision, with its reviews queued."""
     if decision.outcome is Outcome.ASK:
         return decision  # it is looked at before
-    queued = []
+    queued: list[str] = []
+    fresh_ids: list[str] = []
     for duty in decision.obligations:
         details = dict(duty.details)
         if duty.kind != "review" or not is_sampled(accounts.session, duty.statement, details.get("sample")):
             continue
         try:
-            id = yield from _queued(accounts, event, decision, duty)
+            id, is_new = yield from _queued(accounts, event, decision, duty)
         except EvaluationError:
             continue
         queued += [id] if id else []
+        fresh_ids += [id] if is_new else []
     if not queued:
         return decision
     fresh = decision.about(decision._denial)
     fresh.reservation, before = decision.reservation, decision.consent or Consent()
-    fresh.consent = Consent(before.request, before.approval, tuple(queued))
+    opened = (*before.opened, *fresh_ids)
+    fresh.consent = Consent(before.request, before.approval, tuple(queued), opened)
     return fresh
 
 
 def _queued(
     accounts: Accounts, event: Event, decision: Decision, duty: Obligation
-) -> Generator[Any, Any, str]:
-    """The id of the review; empty for one too many. A call that is repeated by its id is reviewed once."""
+) -> Generator[Any, Any, tuple[str, bool]]:
+    """The id of the review, and whether it is new; empty for one too many. A call that is repeated by its id is
+    reviewed once."""
     id = new_id() if event.request is None else _id_of(event.request, duty.statement)
     if event.request is not None and (yield ("read", (REQUESTS + id,), {"now": event.now})) is not None:
-        return id
+        return id, False
     if (yield from too_many("reviewed", accounts.session, event.now)) is not None:
-        return ""
+        return "", False
     request = replace((yield from _draft(accounts, event, decision, duty)), id=id)
     keep = keep_of(request, event.now)
     yield ("swap", (REQUESTS + id, written(request)), {"version": 0, "keep": keep, "now": event.now})
-    return id
+    return id, True
 
 
 def _id_of(request: str, statement: str) -> str:
@@ -92,7 +96,9 @@ def _draft(
     subject = replace(_subject(accounts, event), args=_shown(accounts, event, decision))
     dossier: Dossier = yield from dossier_of(accounts, event, decision)
     outcome = "ask" if decision.approval else str(decision.outcome)  # what the policy alone says
-    return Request("", "review", subject, (need,), event.now, dossier, outcome=outcome)
+    return Request(
+        "", "review", subject, (need,), event.now, dossier, outcome=outcome, audited=is_audited(accounts)
+    )
 
 
 def _subject(accounts: Accounts, event: Event) -> Any:

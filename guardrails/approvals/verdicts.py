@@ -21,6 +21,13 @@ def waiting(decision: Decision, request: str) -> Decision:
     return fresh
 
 
+def opened(decision: Decision, request: str) -> Decision:
+    """It asks, under a request that is new."""
+    fresh = decision.about(decision._denial)
+    fresh.consent = Consent(request=request, opened=(request,))
+    return fresh
+
+
 def granted(decision: Decision, request: str) -> Decision:
     """People approved: it is allowed, with all that the policy changes and owes."""
     fresh = _copied(decision, Outcome.ALLOW)

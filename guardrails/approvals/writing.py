@@ -33,6 +33,7 @@ def read(text: str) -> Request:
             "needs": tuple(map(_need, data["needs"])),
             "answers": tuple(map(_answer, data["answers"])),
             "uses": _pairs(data["uses"]),
+            "told": _pairs(data.get("told", ())),
         })  # fmt: skip
     except Exception as error:
         raise Unavailable(f"a request for approval in the store cannot be read: {error}") from error

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from guardrails.audit.port import Home
 
 OPTIONS = ("anchor", "clean", "key", "log", "rotate", "spill")
+LARGE = 1 << 14
+"""Bytes of a record from which on its own caller makes it, so that those of others do not wait for that."""
+
 FORMS = "use `file:///folder`, `sqlite:///file.db` or `postgresql://host/database`"
 
 
@@ -118,7 +121,7 @@ class AuditLog:
     ) -> None:
         self.home = home
         self.scribe = Scribe(home.subjects(), clean=clean)
-        self.journal = Journal(home, self._prepared, spill)
+        self.journal = Journal(home, self.scribe.bodies, spill)
         self.has_spill = spill is not None
         self.anchors = anchors
         self._anchoring: Anchoring | None = None
@@ -148,7 +151,13 @@ class AuditLog:
         if not durable:
             self.journal.put(draft, draft.size, spills=spills)
             return
-        self.journal.write(self.scribe.strictly(draft), spills=spills)
+        if draft.size <= LARGE:
+            self.journal.write(draft, spills=spills)
+            return
+        (body,) = self.scribe.bodies([draft])
+        if not isinstance(body, bytes):
+            raise body.error
+        self.journal.write(body, spills=spills)
 
     def keep(self, draft: Draft) -> None:
         """Write a record of what has happened already, so that nothing can be refused: as soon as the log can be
@@ -156,11 +165,13 @@ class AuditLog:
         self.journal.keep(draft, draft.size, patience=1.0)
 
     def append(
-        self, kind: str, facts: Mapping[str, Any], *, subject: str = "", durable: bool = True, **fields: Any
-    ) -> None:
+        self, kind: str, facts: Mapping[str, Any], *, subject: str = "",
+        private: Mapping[str, Any] | None = None, durable: bool = True, spills: bool = True, **fields: Any,
+    ) -> None:  # fmt: skip
         """Write a record of another kind, such as an `approval`: `facts` are sealed for `subject` (a principal's
-        id) where there is one, else they are in the clear. `fields` are those of `guardrails.audit.record`.
-        Raises `AuditUnavailable`."""
+        id) where there is one, else they are in the clear. With `private` only that is sealed, for the subject or
+        else for the session, and `facts` are in the clear. `fields` are those of `guardrails.audit.record`.
+        `spills`: the second log will do, where there is one. Raises `AuditUnavailable`."""
         from os import urandom
 
         from guardrails.audit.content import Content
@@ -169,19 +180,19 @@ class AuditLog:
         if kind not in KINDS:
             raise AuditError(f"there is no kind of record `{kind}`: use one of {', '.join(KINDS)}")
         fields.setdefault("id", urandom(16).hex())
+        if private is not None:
+            self.record(_partly_sealed(kind, facts, private, subject, fields), durable=durable, spills=spills)
+            return
         if subject:
             said = as_json(dict(facts))
             draft = Draft(kind, fields, subject=subject, who=subject, content=Content(said, said))
-            self.record(draft, durable=durable)
+            self.record(draft, durable=durable, spills=spills)
             return
         body = self.scribe.plainly(kind, facts, fields)
         if durable:
-            self.journal.write(body)
+            self.journal.write(body, spills=spills)
         else:
-            self.journal.put(body, len(body))
-
-    def _prepared(self, draft: Any) -> bytes:
-        return self.scribe.body(draft)
+            self.journal.put(body, len(body), spills=spills)
 
     def flush(self) -> None:
         """Return when all that was taken is on disk. Raises `AuditUnavailable`."""
@@ -193,3 +204,18 @@ class AuditLog:
             self.journal.flush()
             self._anchoring.stop()
         self.journal.close()
+
+
+def _partly_sealed(
+    kind: str, facts: Mapping[str, Any], private: Mapping[str, Any], subject: str, fields: dict[str, Any]
+) -> Draft:
+    """A record about somebody in a session: what concerns the person is sealed, the rest can be looked for."""
+    from guardrails.audit.content import Content
+    from guardrails.audit.record import as_json
+    from guardrails.audit.tracing import trace_of
+
+    said, session = as_json(dict(private)), str(fields.get("session") or "")
+    trace, span = trace_of(session, fields["id"])
+    known = {"trace": trace, "span": span, **fields, "facts": dict(facts)}
+    content = Content(said, said)
+    return Draft(kind, known, subject=subject or f"session:{session}", who=subject or None, content=content)

@@ -16,6 +16,7 @@ from guardrails.audit.content import content_of, facts_of_usage
 from guardrails.audit.errors import AuditUnavailable
 from guardrails.audit.ids import new_id
 from guardrails.audit.record import as_json
+from guardrails.audit.requests import requests_of
 from guardrails.audit.scribe import Draft
 from guardrails.audit.tracing import trace_of
 from guardrails.errors import Unavailable
@@ -66,6 +67,9 @@ class Recorder(Observer):
         try:
             mode, otherwise = mode_of(check.guard)
             self.log.record(draft, durable=mode == "durable", spills=otherwise == "spill")
+            if decision.consent is not None and decision.consent.opened:
+                for each in requests_of(check, decision, draft.fields):
+                    self.log.record(each, durable=mode == "durable", spills=otherwise == "spill")
         except AuditUnavailable as error:
             return refused(check, decision, error)
         return decision

@@ -83,7 +83,31 @@ def _said(record: Record, known: Mapping[str, Record]) -> str:
     if outcome:
         return _decided(record)
     facts = record.get("facts")
+    if kind == "approval" and isinstance(facts, dict) and "what" in facts:
+        return _answered(record, facts)
     return f"{kind}{f': {_facts(facts)}' if facts else ''}"
+
+
+def _answered(record: Record, facts: dict[str, Any]) -> str:
+    """What people, or the time, did to a request."""
+    what, by = str(facts["what"]), facts.get("by")
+    about = f"{record.get('request', '')[:10]} ({record.get('tool') or record.get('point') or 'a text'})"
+    if what == "asked":
+        return f"  request {about}: {_names(facts.get('of'))} asked"
+    if by is None:
+        whom = (
+            f" to {_names(facts['to'])}" if facts.get("to") else f", {facts['why']}" if "why" in facts else ""
+        )
+        return f"  request {about}: {what}{whom}"
+    if what == "not counted":
+        return f"  request {about}: {facts.get('verdict')} by {by} did not count, {facts.get('why')}"
+    unread = "" if facts.get("read") else ", unread"
+    others = f", with {facts['together'] - 1} more" if facts.get("together", 1) > 1 else ""
+    return f"  request {about}: {what} by {by}, now {facts.get('state')}{unread}{others}"
+
+
+def _names(names: Any) -> str:
+    return " and ".join(map(str, names)) if isinstance(names, list) else str(names)
 
 
 def _decided(record: Record) -> str:
