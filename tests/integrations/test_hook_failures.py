@@ -230,7 +230,7 @@ def test_a_call_that_is_told_twice_is_written_down_once(guard: Guard) -> None:
     for _ in range(3):
         assert guard.hook("claude-code", _buy("toolu_1"), "--audit", log).out == ""
     guard.hook("claude-code", _buy("toolu_2"), "--audit", log)
-    shown = guard("audit", "query", "--log", log, "--format", "jsonl")
+    shown = guard("audit", "query", "--audit", log, "--format", "jsonl")
     calls = [line for line in shown.out.splitlines() if "mcp.shop.buy" in line]
     assert len(calls) == 2, shown
 
