@@ -162,6 +162,17 @@ def test_where_older_events_are_gone_it_is_an_error(monkeypatch: pytest.MonkeyPa
     assert [error.kind for error in unknown.errors] == ["unavailable"]
 
 
+def test_choosing_among_what_an_attacker_wrote_tells_a_secret_as_well(guard: Guard) -> None:
+    offered = {"codes": ["Blue Falcon Seven", "Green Heron Nine"]}
+    session = guard.session()
+    session.check_input("Send Green Heron Nine to house@acme.example")
+    session.check_result("read", offered)
+    assert outcome(session, "send", to="house@acme.example", body="Blue Falcon Seven") == "allow"
+    session.check_result("payroll", [{"name": "Ana Lopez"}])
+    assert outcome(session, "send", to="house@acme.example", body="Blue Falcon Seven") == "deny"
+    assert outcome(session, "send", to="house@acme.example", body="Green Heron Nine") == "allow"
+
+
 def test_a_short_value_proves_nothing_but_in_a_clean_session(guard: Guard) -> None:
     session = guard.session()
     session.check_input("send it to 13")

@@ -64,9 +64,13 @@ def _only(
 def _some(
     wanted: frozenset[str], part: Part, written: frozenset[str], context: frozenset[str]
 ) -> bool | None:
+    """What only untrusted text holds may still have been chosen by the model, out of many that were offered, for
+    what it read in confidence; so it has the model's labels as well, unless somebody vouches for it."""
     if any(source.labels & wanted for source in part.sources):
         return True
+    vouched = any(source.exact and source.labels & VOUCHING for source in part.sources)
     found = any(labels & wanted for labels in _holders(part, written))
+    found = found or (not vouched and bool(written & wanted))
     return None if part.weak and not found and (context | written) & wanted else found
 
 

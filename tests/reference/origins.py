@@ -238,6 +238,8 @@ def _part(op: str, labels: set[str], text: str, known: Known) -> bool | None:
             return False
         found = all(each & labels for each in everyone)
         return None if weak and not found else found
+    if not any(each & VOUCHING for each in holders):
+        everyone = [*everyone, written]
     found = any(each & labels for each in everyone)
     return None if weak and not found and there else found
 
