@@ -199,13 +199,15 @@ class Hearing(Decider):
     def __init__(self, request: HookRequest, policy: Policy) -> None:
         super().__init__(request, policy)
         self.policy = policy
-        if self.state is None and (request.get("audit") or os.environ.get("GUARD_AUDIT")):
+        is_audited = bool(request.get("audit") or os.environ.get("GUARD_AUDIT"))
+        self._counts = is_audited or bool(policy.program.head["stateful"])
+        if self.state is None and is_audited:
             self._remember()
 
     def decide(self, event: Any, *, once: str = "") -> Decision:
         """The decision on an event. What people are asked, and which events were there before, is kept in a
         store also where the policy itself keeps nothing."""
-        if once and self.state is not None:
+        if once and self._counts and self.state is not None:
             return self._once(event, "hook/" + _digest(once))
         decision = super().decide(event)
         if decision.outcome.value != "ask" or self.state is not None:

@@ -24,6 +24,7 @@ SHIPPED = ("pyproject.toml", "README.md", "LICENSE", "guardrails", "grammar", "c
 ROUNDS = 41
 
 
+HOOKS = ("verdict", "guard check", "guard hook", "ratio")
 COLUMNS = ("verdict", "python -c pass", "guard check", "ratio")
 
 
@@ -48,7 +49,35 @@ def run() -> list[Table]:
             if code:
                 subprocess.run(words, env=environment, capture_output=True)
             _measure(counted, (verdict, code), environment, (programs, words))
-    return [table, counted]
+        hooked = Table("`guard hook` with a warm cache, beside `guard check`", HOOKS)
+        for verdict, command, code in (("allow", "ls", 0), ("deny", "rm x", 20)):
+            _measure_hook(hooked, (verdict, command, code), environment, programs)
+    return [table, counted, hooked]
+
+
+def _measure_hook(
+    table: Table, case: tuple[str, str, int], environment: dict[str, str], programs: Path
+) -> None:
+    """A row of the table: what a coding agent waits for, in turns with the same decision by `guard check`."""
+    verdict, command, code = case
+    policy = Path(environment["XDG_STATE_HOME"]).parent / "shell.guard"
+    policy.write_text(
+        'policy shell\non call run_command { allow when args.command == "ls" }\n', encoding="utf-8"
+    )
+    args = json.dumps({"command": command})
+    words = [str(programs / "guard"), "check", str(policy), "--call", "run_command", "--args", args]
+    event = {
+        "session_id": "s",
+        "hook_event_name": "PreToolUse",
+        "tool_use_id": "t",
+        "cwd": str(policy.parent),
+    }
+    event |= {"tool_name": "Bash", "tool_input": json.loads(args)}
+    hook = [str(programs / "guard"), "hook", "claude-code", str(policy), "--root", str(policy.parent)]
+    checked = Contender("check", _process(environment, code), [(words, None)])
+    hooked = Contender("hook", _process(environment, 0), [(hook, json.dumps(event))])
+    _take_turns(checked, hooked)
+    table.add(verdict, Seconds(checked.cost), Seconds(hooked.cost), Ratio(hooked.ratio_to(checked)))
 
 
 def _measure(
@@ -88,8 +117,9 @@ def _take_turns(*contenders: Contender) -> None:
 def _process(environment: dict[str, str], expected: int) -> Any:
     """Runs a command to its end, which must be with the expected code."""
 
-    def start(words: list[str], _: None) -> None:
-        done = subprocess.run(words, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+    def start(words: list[str], text: str | None) -> None:
+        given = (text or "").encode()
+        done = subprocess.run(words, env=environment, input=given, capture_output=True)
         if done.returncode != expected:
             raise SystemExit(
                 f"`{' '.join(words)}` ended with {done.returncode}: {done.stderr.decode()[-2000:]}"
