@@ -52,15 +52,24 @@ def _of_kind(kind: str) -> Keys:
     return lambda text: {entry for _, _, key in spans(text) for entry in entries_of_form(kind, key)}
 
 
+def _grouped(text: str) -> set[str]:
+    """Numbers in groups, and those that start as a phone number does. Other digits are found as a number."""
+    found = set()
+    for start, end, key in KINDS["grouped"](text):
+        if key[0] in "0+" or key != text[start:end]:
+            found.update(entries_of_form("grouped", key))
+    return found
+
+
 KEYS: dict[str, Keys] = {
     "word": _words,
     "name": lambda text: set(names_in(text)),
     "email": _of_kind("email"),
     "iban": _of_kind("iban"),
     "date": _of_kind("date"),
-    "grouped": _of_kind("grouped"),
+    "grouped": _grouped,
     "number": _of_kind("number"),
-    "leet": _leet,
+    "leet": lambda text: _leet(text) if text.isascii() else set(),
     "coded": _coded,
     "loose": _loose,
 }
