@@ -150,20 +150,35 @@ def rows(size, seed=7):
     ]  # fmt: skip
 
 
+KINDS = ["Nobody Quorvex", "nobody@quorvex.example", 98765432, "DE89 3704 0044 0532 0130 00", "2026-11-21",
+         "+49 30 12345678", "https://quorvex.example/a", prose(400, 99)]  # fmt: skip
+
+
 @pytest.mark.parametrize("make", [prose, rows])
-def test_memory_stays_below_two_and_a_half_times_the_text(make):
+@pytest.mark.parametrize("asked", ["nothing", "names", "everything"])
+def test_memory_stays_below_two_and_a_half_times_the_text(make, asked):
     events = [make(100_000, seed) for seed in range(8)]
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        index = Index()
+        index = Index(0)
         for number, event in enumerate(events):
             index.add(number, "result", "read", event, BAD)
+        index.look_up({"nothing": [], "names": KINDS[:2], "everything": KINDS}[asked])
         kept = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
     assert index.size > 500_000
     assert kept <= 2.5 * index.size
+
+
+def test_other_spellings_of_the_text_are_kept_up_to_a_bound():
+    index = Index(1e9)
+    for number in range(30):
+        index.add(number, "result", "read", prose(100_000, number), BAD)
+    kept = index._finder._room.left
+    index.look_up(KINDS)
+    assert 0 <= index._finder._room.left < kept
 
 
 @given(st.lists(st.sets(st.sampled_from("abcdefghij"), max_size=5), max_size=300))
