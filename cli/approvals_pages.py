@@ -21,6 +21,9 @@ from .terminal import plain
 SHORT = 10
 """Letters of an id that lists show; they are enough to name it."""
 
+GLANCE = 60
+"""Letters of the arguments that lists show."""
+
 RISKS = {
     "destructive": "the tool says that it changes or deletes what cannot be brought back",
     "open world": "the tool says that it reaches systems outside",
@@ -73,7 +76,9 @@ def _seconds(microseconds: int | None) -> float | None:
 def line_of(request: Request, desk: Approvals) -> str:
     last = request.answers[-1] if request.answers else None
     by = f" ({last.verdict} by {last.by}{f': {last.reason}' if last.reason else ''})" if last else ""
-    return plain(f"{request.id} {desk.state_of(request)} {request.tool}: {_asked(request)}{by}")
+    state = desk.state_of(request)
+    until = f", to be used until {moment(request.until)}" if state == "approved" else ""
+    return plain(f"{request.id} {state} {request.tool}: {_asked(request)}{by}{until}")
 
 
 def requests_table(requests: Sequence[Request], desk: Approvals) -> str:
@@ -88,10 +93,21 @@ def requests_table(requests: Sequence[Request], desk: Approvals) -> str:
             request.tool,
             _asked(request),
             request.subject.session,
+            _in_short(request.subject.args),
         )
         for request in requests
     ]
-    return _table(("id", "state", "age", "left", "tool", "asked", "session"), rows)
+    return _table(("id", "state", "age", "left", "tool", "asked", "session", "what"), rows)
+
+
+def _in_short(args: Any) -> str:
+    """The beginning of what is asked about."""
+    text = (
+        ", ".join(f"{name} {write_json(each)}" for name, each in args.items())
+        if isinstance(args, dict)
+        else str(args)
+    )
+    return text if len(text) <= GLANCE else f"{text[: GLANCE - 1]}…"
 
 
 def batch_lines(batches: Iterable[Batch]) -> str:

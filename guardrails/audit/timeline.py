@@ -142,7 +142,7 @@ def _details(record: Record) -> Iterator[str]:
         yield f"in shadow: {', '.join(record['shadow'])}"
     if record.get("approval"):
         yield f"with approval {record['approval']}"
-    if record.get("request"):
+    if record.get("request") and record["kind"] != "approval":
         yield f"asked by request {record['request']}"
     if record.get("labels"):
         yield f"labelled {', '.join(record['labels'])}"
