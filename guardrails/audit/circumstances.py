@@ -2,8 +2,8 @@
 
 Takes a check and its content, gives what goes into the sealed body beside them: attributes of the agent, what
 the host said of the session (its facts, its task) and of the event (how long a call is held, the digest of its
-tool, who wrote an input). The rule is that of the content: where that is withheld, records of agent and session are as
-well, and no value of them is written that has a word in it which the policy took out of the payload.
+tool, who wrote an input). None of it passes through the policy's redactions, so no value of a record is written that
+has a word in it which the policy took out of the payload; and no record at all where it is not known what that was.
 
 Questions about origins are told by name, answer and numbers of events; the words that they rest on are not.
 """
@@ -30,12 +30,13 @@ _WORD = re.compile(r"[^\W_]{3,}")
 _GONE = object()
 
 
-def circumstances_of(check: Check, content: Content | None) -> bytes:
+def circumstances_of(check: Check, decision: Decision, content: Content | None = None) -> bytes:
     """The JSON of what is written beside a payload; empty where there is nothing."""
     told = {name: value for name, value in check.said.items() if name != "by" or value != "user"}
-    if content is None or content.body is not None:
-        records = _records(check)
-        told |= records if content is None or not records else without(records, removed_words(content))
+    records = _records(check)
+    if records and content is not None and decision.transforms:
+        records = {} if content.body is None else without(records, removed_words(content))
+    told |= records
     found = as_json(told) if told else b""
     return b"" if len(found) > MOST else found
 
@@ -59,10 +60,11 @@ def removed_words(content: Content) -> frozenset[str]:
 
 def without(told: Mapping[str, Any], words: frozenset[str]) -> dict[str, Any]:
     """The same without values, and names, that have one of the words in them."""
-    if not words:
+    whole = as_json(dict(told)).decode("utf-8", "replace").casefold() if words else ""
+    there = [word for word in words if word in whole]  # of very many, a few at most
+    if not there:
         return dict(told)
-    plain = re.compile("|".join(map(re.escape, sorted(words, key=len, reverse=True))))
-    found = _pruned(told, plain, 0)
+    found = _pruned(told, re.compile("|".join(map(re.escape, there))), 0)
     return found if found.__class__ is dict else {}
 
 

@@ -99,7 +99,7 @@ class Recorder(Observer):
         return Draft(
             "outcome" if is_outcome else "intent", fields, subject=_subject(check.principal, check.session),
             who=check.principal, decision=decision, content=content, part=_PARTS[point],
-            beside=circumstances_of(check, content),
+            beside=circumstances_of(check, decision, content),
         )  # fmt: skip
 
     def _usage(self, check: Check, decision: Decision) -> Draft:
@@ -109,7 +109,7 @@ class Recorder(Observer):
         )
         return Draft(
             "usage", fields, subject=_subject(check.principal, check.session), who=check.principal,
-            decision=decision, beside=circumstances_of(check, None),
+            decision=decision, beside=circumstances_of(check, decision),
         )  # fmt: skip
 
     def _fields(self, check: Check, id: str) -> dict[str, Any]:

@@ -88,13 +88,13 @@ CARD = "4111111111111111"
 class Shop:
     """Agents that work, one step at a time."""
 
-    def __init__(self, folder: Path, seed: int, *, sessions: int) -> None:
+    def __init__(self, log: Path | str, seed: int, *, sessions: int) -> None:
         self.clock = FrozenClock(START)
         self.random = Random(seed)
         self.guard = Guard.from_text(
             [("shop.guard", POLICY)],
             clock=self.clock,
-            audit=f"file://{folder}",
+            audit=log if isinstance(log, str) else f"file://{log}",
             store="memory:",
             reviewers={"boss": ["eva"]},
         )
