@@ -15,7 +15,7 @@ from guardrails.provenance.leaves import Walk, Ways
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
 MARK = "\x00"
@@ -160,10 +160,11 @@ class Archive:
         opens = start == 0 or self._bytes[start - 1] == 0
         return Window(text, first, opens=opens, closes=self._bytes[end - 1] == 0)
 
-    def has(self, block: int, piece: bytes, around: int) -> bool:
-        """Whether a piece of text stands in a block or at most `around` bytes beside it."""
+    def has_any(self, block: int, pieces: Iterable[bytes], around: int) -> bool:
+        """Whether one of some pieces of text stands in a block or at most `around` bytes beside it."""
         low, high = self._starts[block] - around, self._starts[block + 1] + around
-        return self._bytes.find(piece, max(0, low), high) >= 0
+        there = self._bytes[low if low > 0 else 0 : high]
+        return any(map(there.__contains__, pieces))
 
     def _edge(self, place: int) -> int:
         """`place`, or a little before it where it is inside a character."""

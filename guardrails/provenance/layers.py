@@ -54,7 +54,7 @@ def _of_kind(kind: str) -> Keys:
 
 def _grouped(text: str) -> set[str]:
     """Numbers in groups, and those that start as a phone number does. Other digits are found as a number."""
-    found = set()
+    found: set[str] = set()
     for start, end, key in KINDS["grouped"](text):
         if key[0] in "0+" or key != text[start:end]:
             found.update(entries_of_form("grouped", key))

@@ -143,7 +143,8 @@ def _addresses(plain: str) -> Iterator[tuple[list[str], str]]:
 def _split(word: str, lookup: Lookup) -> Iterator[tuple[list[str], str]]:
     """A word as two."""
     for at in range(3, len(word) - 2):
-        if all(lookup.finder.count(part, ALIKE) for part in (word[at:], word[:at])):
+        longer_first = sorted((word[:at], word[at:]), key=len, reverse=True)
+        if all(lookup.finder.count(part, ALIKE) for part in longer_first):
             yield [word[:at], word[at:]], word
 
 

@@ -123,7 +123,7 @@ class Runs:
         for block in blocks:
             if not reading.wants(block):
                 continue
-            if not any(self._lookup.archive.has(block, pair, SIDE) for pair in pairs):
+            if not self._lookup.archive.has_any(block, pairs, SIDE):
                 continue
             reading.read(block)
             if seed in lowered(self._window(block, len(seed)).text):
