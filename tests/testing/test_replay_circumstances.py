@@ -17,6 +17,7 @@ from guardrails.audit.query_revealing import Revealer
 from guardrails.runtime.clock import FrozenClock
 from guardrails.testing.cases import START
 from guardrails.testing.replay_files import recording
+from guardrails.testing.replay_items import APPROVED
 from guardrails.testing.replay_jobs import Recipe, recipe_of_guard
 from guardrails.testing.replay_opening import segments
 from guardrails.testing.replay_review import Review
@@ -240,24 +241,40 @@ def test_an_auditor_sees_what_a_verdict_rests_on(tmp_path: Path) -> None:
     assert not any(word in json.dumps([record.get("origins") for record in decided]) for word in page.split())
 
 
+PROBED = """policy p
+on call pay { big: ask boss }
+breaker bank on call pay {
+  open after 1 failures in 10m
+  retry after 1m
+}
+"""
+
+
 def test_an_approval_that_did_not_help_is_named(tmp_path: Path) -> None:
-    """People approve, and a limit that is full by then refuses: the record has the request, and a replay the
-    same denial."""
-    policy = "policy p\non call pay {\n  big: ask boss\n  few: limit 1 per 1d\n}\n"
+    """People approve of a call, and a breaker that is half open refuses it while another one is tried: the
+    record has the request, and a replay the same denial. The approval is there for the next try."""
     clock = FrozenClock(START)
-    guard = guard_of(policy, tmp_path / "log", reviewers={"boss": ["eva"]}, clock=clock)
-    sessions = [guard.session(principal={"id": "p"}, id=name) for name in ("s", "t")]
-    asked = [session.check_call("pay", {"n": 1}).request for session in sessions]
+    guard = guard_of(PROBED, tmp_path / "log", reviewers={"boss": ["eva"]}, clock=clock)
+    sessions = [guard.session(principal={"id": "p"}, id=name) for name in ("s", "t", "u")]
+    asked = [session.check_call("pay", {}).request for session in sessions]
     for request in asked:
         guard.approvals.approve(str(request), by="eva")
-    decisions = [session.check_call("pay", {"n": 1}) for session in sessions]
-    assert [decision.outcome.value for decision in decisions] == ["allow", "deny"]
+    sessions[0].failed("pay", {}, decision=sessions[0].check_call("pay", {}))
+    clock.advance(61_000_000)
+    probe, refused = (session.check_call("pay", {}) for session in sessions[1:])
+    assert (probe.outcome.value, refused.outcome.value) == ("allow", "deny")
+    assert (refused.request, refused.approval) == (asked[2], None)
+    sessions[1].settle(probe)
+    assert sessions[2].check_call("pay", {}).approval == asked[2]
     closed(guard)
-    records = [
-        record for record in lines(tmp_path / "log") if record.get("point") == "call" and "outcome" in record
+    records = [record for record in lines(tmp_path / "log") if record["kind"] == "intent"]
+    told = [(record["outcome"], record.get("approval"), record.get("request")) for record in records]
+    assert told == [
+        *[("ask", None, request) for request in asked],
+        ("allow", asked[0], None),
+        ("allow", asked[1], None),
+        ("deny", None, asked[2]),
+        ("allow", asked[2], None),
     ]
-    assert [(record.get("approval"), record.get("request")) for record in records] == [
-        (None, asked[0]), (None, asked[1]), (asked[0], None), (None, None),
-    ]  # fmt: skip
-    review = replayed(guard, tmp_path / "log", recipe(policy))
-    assert (review.changes, review.unlike.total()) == ({}, 0)
+    review = replayed(guard, tmp_path / "log", recipe(PROBED))
+    assert (review.changes, review.unlike.total(), review.reasons[APPROVED]) == ({}, 0, 4)
