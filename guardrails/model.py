@@ -323,9 +323,9 @@ class Decision(Value):
 
     def known_as(self, id: str) -> Decision:
         """The same decision under an id of its own, by which the audit log and telemetry know it."""
-        fresh = _NEW(Decision)
-        for slot in _SLOTS:
-            slot.__set__(fresh, slot.__get__(self))
+        fresh = self.about(self._denial)
+        fresh.consent = self.consent
+        fresh.reservation = self.reservation
         fresh.id = id
         return fresh
 
@@ -374,6 +374,3 @@ class Decision(Value):
     def reasons(self) -> tuple[Applied, ...]:
         """The statements that asked for this outcome."""
         return tuple(applied for applied in self.applied if applied.outcome is self.outcome)
-
-
-_SLOTS: tuple[Any, ...] = tuple(Decision.__dict__[name] for name in Decision.__slots__)

@@ -1,15 +1,24 @@
 """Cleaning: secrets that a policy left in do not get into the log.
 
 Takes JSON bytes, gives JSON bytes. The idea: one look at the text as a whole, which finds nothing nearly always
-and is cheap; only where it finds something, or escapes hide what a text says, every text is looked at by itself.
+and is cheap, also at many records at once; only where it finds something, or escapes hide what a text says, every text
+is looked at by itself.
 What cannot be cleaned is withheld.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from guardrails.errors import EvaluationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+LOOK = 1 << 16
+"""Characters of one look at many texts, at most."""
+
+APART = "\n\n"
 
 
 class Cleaner:
@@ -49,12 +58,29 @@ class Cleaner:
         """Whether something is found across texts that stand side by side, but a mask that stands for one."""
         return any(not _is_mask(text[match.start : match.end]) for match in self._detector.find(text))
 
-    def finds_nothing(self, data: bytes, names: dict[str, Any]) -> bool:
-        """Whether one look at all of it is enough to know that there is nothing to clean."""
-        text = data.decode()
-        if "\\" in text:
+    def suspects(self, texts: Sequence[str]) -> set[int]:
+        """The places of texts that have to be looked at by themselves; of the others one look at all of them
+        together was enough to know that there is nothing to clean."""
+        hidden = {at for at, text in enumerate(texts) if "\\" in text}
+        plain = [at for at in range(len(texts)) if at not in hidden]
+        return hidden.union(self._found_in(texts, plain))
+
+    def _found_in(self, texts: Sequence[str], places: Sequence[int]) -> Sequence[int]:
+        """Those of `places` where something is found, by halves."""
+        if not places or (
+            sum(len(texts[at]) for at in places) <= LOOK and self._is_clean([texts[at] for at in places])
+        ):
+            return ()
+        if len(places) == 1:
+            return () if self._is_clean([texts[places[0]]]) else places
+        half = len(places) // 2
+        return [*self._found_in(texts, places[:half]), *self._found_in(texts, places[half:])]
+
+    def _is_clean(self, texts: Sequence[str]) -> bool:
+        try:
+            return not self._detector.find(APART.join(texts))
+        except EvaluationError:
             return False
-        return not self._detector.find("\n".join([text, *map(str, names.values())]))
 
     def texts(self, fields: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """Short texts by name, such as ids, without secrets."""

@@ -1,7 +1,8 @@
 """The journal: records from many threads, written together.
 
 Takes records, returns when they are on disk (`write`) or soon will be (`put`). The idea is a group commit: the
-thread that finds nobody at work leads, and writes for all who wait; the disk is waited for once. What nobody
+thread that finds nobody at work leads, and makes and writes the records of all who wait; the disk is waited for
+once. What nobody
 waits for is written by a thread of its own, at most PAUSE later; it is held in a queue of MOST records and
 MOST_BYTES, and whoever finds the queue full waits for PATIENCE, then is refused.
 
@@ -25,6 +26,7 @@ from guardrails.audit.linking import own_record
 
 if TYPE_CHECKING:
     from guardrails.audit.port import Home
+    from guardrails.audit.scribe import Unmade
 
 MOST = 8192
 MOST_BYTES = 64 << 20
@@ -39,30 +41,38 @@ PATIENCE = 1.0
 TOGETHER = 512
 """Records of one write, at most: a bound on how long a caller waits for those of others."""
 
+_READY = (bytes, type(None))
+
 FIRST_REST, LONGEST_REST = 0.05, 2.0
 """Seconds that a log is left alone after it could not be written: doubled each time, up to the longest."""
 
 
 class Work:
     """A record to be written. `turn` is what its caller waits on; None where nobody does. `spills` says that it
-    may go to the second log."""
+    may go to the second log, `is_counted` that it is one of those that nobody waits for."""
 
-    __slots__ = ("error", "leads", "record", "size", "spills", "turn")
+    __slots__ = ("error", "is_counted", "leads", "record", "size", "spills", "turn")
 
     def __init__(self, record: Any, size: int, turn: Any, *, spills: bool = True) -> None:
         self.record = record
         self.size = size
         self.turn = turn
         self.spills = spills
+        self.is_counted = turn is None
         self.leads = False
         self.error: Exception | None = None
 
 
 class Journal:
-    """Writes to `home`, or to `spill` while that fails. `prepared` makes the bytes of a record that is not yet
+    """Writes to `home`, or to `spill` while that fails. `prepared` makes the bytes of records that are not yet
     bytes; it must not raise."""
 
-    def __init__(self, home: Home, prepared: Callable[[Any], bytes], spill: Home | None = None) -> None:
+    def __init__(
+        self,
+        home: Home,
+        prepared: Callable[[Sequence[Any]], Sequence[bytes | Unmade]],
+        spill: Home | None = None,
+    ) -> None:
         self.home = home
         self.spill = spill
         self._prepared = prepared
@@ -199,6 +209,9 @@ class Journal:
         left: list[Work] = []
         try:
             left = self._written(batch)
+        except BaseException as error:
+            left = _interrupted(batch, error)
+            raise
         finally:
             for work in batch:
                 if work.turn is not None and work is not own:
@@ -216,6 +229,7 @@ class Journal:
             work.turn, leads = None, work.leads
             work.leads = False
             if work in self._waiting:
+                work.is_counted = True
                 self._unawaited += 1
         if leads:
             self._hand_over((), (), work)
@@ -223,7 +237,7 @@ class Journal:
     def _hand_over(self, batch: Sequence[Work], left: Sequence[Work], own: Work) -> None:
         with self._mutex:
             self._waiting.extendleft(reversed(left))
-            done = [work for work in batch if work.turn is None]
+            done = [work for work in batch if work.is_counted]
             self._unawaited -= len(done) - len(left)
             self._unawaited_bytes -= sum(work.size for work in done) - sum(work.size for work in left)
             self._room.notify_all()
@@ -235,14 +249,23 @@ class Journal:
 
     def _written(self, batch: Sequence[Work]) -> list[Work]:
         """Write a batch; gives what is to be tried again."""
-        for work in batch:
-            if work.record is not None and work.record.__class__ is not bytes:
-                work.record = self._prepared(work.record)
+        self._prepare([work for work in batch if work.record.__class__ not in _READY])
         try:
             self._append([work.record for work in batch if work.record is not None])
         except AuditError as error:
             return self._elsewhere(batch, error)
         return []
+
+    def _prepare(self, batch: Sequence[Work]) -> None:
+        if not batch:
+            return
+        for work, made in zip(batch, self._prepared([work.record for work in batch]), strict=True):
+            if isinstance(made, bytes):
+                work.record = made
+            elif work.turn is None:
+                work.record = made.note
+            else:
+                work.record, work.error = None, made.error
 
     def _append(self, bodies: Sequence[bytes]) -> None:
         if self._error is not None and monotonic() < self._again:
@@ -271,12 +294,12 @@ class Journal:
             error = AuditUnavailable(f"{error}; and neither can the second log: {second}")
             taken = []
         left = [work for work in batch if work not in taken]
-        awaited = [work for work in left if work.turn is not None]
+        awaited = [work for work in left if not work.is_counted]
         for work in awaited:
-            work.error = error
+            work.error = work.error or error
         with self._mutex:
             self._refused += sum(work.record is not None for work in awaited)
-        return [work for work in left if work.turn is None]
+        return [work for work in left if work.is_counted]
 
     def _spill(self, bodies: Sequence[bytes]) -> None:
         if self.spill is not None and bodies:
@@ -300,6 +323,14 @@ class Journal:
     def renew(self) -> None:
         """Start afresh in a child process: what its parent has still to write is the parent's."""
         self._start()
+
+
+def _interrupted(batch: Sequence[Work], error: BaseException) -> list[Work]:
+    """The thread that wrote for others was stopped, nobody knows where: whoever waits must not take the record for
+    written, and what nobody waits for is written again."""
+    for work in batch:
+        work.error = work.error or AuditUnavailable(f"the write was interrupted: {type(error).__name__}")
+    return [work for work in batch if work.is_counted]
 
 
 def _run(known: weakref.ref[Journal], bell: Event) -> None:

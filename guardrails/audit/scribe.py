@@ -1,7 +1,8 @@
 """The scribe: drafts in, bodies of records out.
 
 A draft is taken when something happens and holds nothing that changes later; its bytes are made where there is
-time for it. What identifies a person is sealed under the key of that person, whose pseudonym is in the clear.
+time for it, for many at once. What identifies a person is sealed under the key of that person, whose pseudonym
+is in the clear.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from guardrails.audit.record import as_json, body_of, rfc3339
 from guardrails.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from guardrails.audit.subjects import Subject, Subjects
     from guardrails.model import Decision
@@ -63,20 +64,21 @@ class Scribe:
         self.subjects = subjects
         self._cleaner = Cleaner() if clean else None
 
-    def body(self, draft: Draft) -> bytes:
-        """The bytes of a record. What cannot be made a record of becomes a note that says so."""
-        try:
-            return self._body(draft)
-        except Exception as error:  # whatever it is, other records wait behind this one
-            said = {"unwritable": str(draft.fields.get("kind")), "why": type(error).__name__}
-            return own_record("note", {**said, "id": draft.fields.get("id")}, draft.us)
+    def bodies(self, drafts: Sequence[Draft]) -> list[bytes | Unmade]:
+        """The bytes of records. Never raises."""
+        sheets = [self._sheet(draft) for draft in drafts]
+        whole = [sheet for sheet in sheets if sheet.__class__ is Sheet]
+        suspects = self._suspects(whole)
+        return [
+            sheet if isinstance(sheet, Unmade) else self._finished(sheet, is_suspect=id(sheet) in suspects)
+            for sheet in sheets
+        ]
 
-    def strictly(self, draft: Draft) -> bytes:
-        """The same; raises `AuditUnavailable` where it cannot be made."""
-        try:
-            return self._body(draft)
-        except Exception as error:  # whoever waits for the record is refused, and told why
-            raise AuditUnavailable(f"a record cannot be made: {error}") from error
+    def _suspects(self, sheets: Sequence[Any]) -> set[int]:
+        if self._cleaner is None:
+            return set()
+        places = self._cleaner.suspects([sheet.text for sheet in sheets])
+        return {id(sheets[at]) for at in places}
 
     def plainly(self, kind: str, facts: Mapping[str, Any], fields: dict[str, Any]) -> bytes:
         """The bytes of a record whose facts are in the clear, without secrets."""
@@ -101,15 +103,29 @@ class Scribe:
             }
         )
 
-    def _body(self, draft: Draft) -> bytes:
-        fields = draft.fields
-        fields["at"], fields["us"], fields["engine"] = rfc3339(draft.us), draft.us, VERSION
-        if draft.decision is not None:
-            _tell_decision(fields, draft.decision, draft.content.original if draft.content else b"")
-        subject = self.subjects.of(draft.subject)
-        fields["principal"] = subject.handle
-        self._seal(draft, subject)
-        return body_of(fields)
+    def _sheet(self, draft: Draft) -> Sheet | Unmade:
+        try:
+            return Sheet(draft, self.subjects.of(draft.subject))
+        except Exception as error:  # whatever it is, other records wait beside this one
+            return Unmade(draft, error)
+
+    def _finished(self, sheet: Sheet, *, is_suspect: bool) -> bytes | Unmade:
+        fields = sheet.draft.fields
+        try:
+            whole = self._cleaned(sheet) if is_suspect else sheet.whole
+            self._seal(sheet, whole)
+            return body_of(fields)
+        except Exception as error:  # see above
+            return Unmade(sheet.draft, error)
+
+    def _cleaned(self, sheet: Sheet) -> bytes | None:
+        """What is sealed without secrets; None where they cannot be taken out."""
+        assert self._cleaner is not None
+        fields = sheet.draft.fields
+        self._clean_names(fields, sheet.names)
+        clean, count = self._cleaner.cleaned(sheet.whole)
+        fields["cleaned"] = (fields.get("cleaned") or 0) + count or None
+        return clean
 
     def _clean_names(self, fields: dict[str, Any], names: dict[str, Any]) -> None:
         assert self._cleaner is not None
@@ -118,39 +134,71 @@ class Scribe:
             fields.update(clean)
             fields["cleaned"] = count
 
-    def _seal(self, draft: Draft, subject: Subject) -> None:
+    def _seal(self, sheet: Sheet, whole: bytes | None) -> None:
+        draft, content = sheet.draft, sheet.draft.content
+        if whole is None:
+            draft.fields["body"] = {"withheld": "it holds secrets that could not be taken out"}
+            return
+        body = {}
+        if sheet.holds_something:
+            body["sealed"] = sheet.subject.seal(whole, draft.fields.get("id", ""))
+        if content is not None and content.withheld:
+            body["withheld"] = content.withheld
+        draft.fields["body"] = body
+
+
+class Sheet:
+    """A record half made: `whole` is the JSON that is to be sealed, `names` its fields in the clear that were
+    not made by the engine. Raises what making the fields raises."""
+
+    __slots__ = ("draft", "names", "subject", "whole")
+
+    def __init__(self, draft: Draft, subject: Subject) -> None:
+        self.draft = draft
+        self.subject = subject
         fields, content = draft.fields, draft.content
-        inner = content.body if content is not None else None
+        fields["at"], fields["us"], fields["engine"] = rfc3339(draft.us), draft.us, VERSION
+        fields["principal"] = subject.handle
+        if draft.decision is not None:
+            _tell_decision(fields, draft.decision, content.original if content else b"")
         if (
             content is not None
             and content.original
             and (content.body != content.original or content.withheld)
         ):
             fields["digest"] = {draft.part: subject.digest(content.original)}
-        whole = self._whole(draft, inner)
-        names = {name: fields[name] for name in NAMES if fields.get(name)}
-        if self._cleaner is not None and not self._cleaner.finds_nothing(whole, names):
-            self._clean_names(fields, names)
-            clean, count = self._cleaner.cleaned(whole)
-            fields["cleaned"] = (fields.get("cleaned") or 0) + count or None
-            if clean is None:
-                fields["body"] = {"withheld": "it holds secrets that could not be taken out"}
-                return
-            whole = clean
-        sealed = (
-            {"sealed": subject.seal(whole, fields.get("id", ""))}
-            if inner or draft.who or draft.beside
-            else {}
-        )
-        withheld = {"withheld": content.withheld} if content is not None and content.withheld else {}
-        fields["body"] = sealed | withheld
+        self.whole = _whole(draft, content.body if content is not None else None)
+        self.names = {name: fields[name] for name in NAMES if fields.get(name)}
 
-    def _whole(self, draft: Draft, inner: bytes | None) -> bytes:
-        """The JSON that is sealed."""
-        who, beside = as_json(draft.who), b"," + draft.beside[1:-1] if draft.beside else b""
-        if inner is None:
-            return b'{"principal":%s%s}' % (who, beside)
-        return b'{"principal":%s,"%s":%s%s}' % (who, draft.part.encode(), inner, beside)
+    @property
+    def text(self) -> str:
+        """All that secrets are looked for in."""
+        return "\n".join([self.whole.decode(), *map(str, self.names.values())])
+
+    @property
+    def holds_something(self) -> bool:
+        draft = self.draft
+        return bool((draft.content and draft.content.body) or draft.who or draft.beside)
+
+
+class Unmade:
+    """A draft of which no record can be made: `error` for whoever waits for it, `note` for the log where nobody
+    does, so that the loss is told."""
+
+    __slots__ = ("error", "note")
+
+    def __init__(self, draft: Draft, error: Exception) -> None:
+        said = {"unwritable": str(draft.fields.get("kind")), "why": type(error).__name__}
+        self.note = own_record("note", {**said, "id": draft.fields.get("id")}, draft.us)
+        self.error = AuditUnavailable(f"a record cannot be made: {error}")
+        self.error.__cause__ = error
+
+
+def _whole(draft: Draft, inner: bytes | None) -> bytes:
+    who, beside = as_json(draft.who), b"," + draft.beside[1:-1] if draft.beside else b""
+    if inner is None:
+        return b'{"principal":%s%s}' % (who, beside)
+    return b'{"principal":%s,"%s":%s%s}' % (who, draft.part.encode(), inner, beside)
 
 
 def _tell_decision(fields: dict[str, Any], decision: Decision, original: bytes) -> None:

@@ -19,6 +19,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from guardrails.audit.errors import AuditError, needs_extra
+from guardrails.audit.nonces import new_nonce
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -44,7 +45,7 @@ class Subject:
 
     def seal(self, text: bytes, record: str) -> str:
         """`text` for the holder of the key alone, bound to the id of its record."""
-        nonce = os.urandom(12)
+        nonce = new_nonce()
         return b64encode(nonce + self._cipher.encrypt(nonce, text, record.encode())).decode()
 
     def open(self, sealed: str, record: str) -> bytes:

@@ -197,7 +197,7 @@ for number in range(50):
 
 
 def test_a_child_does_not_write_what_its_parent_has_to(tmp_path: Path) -> None:
-    journal = Journal(FileHome(str(tmp_path), KEYS), bytes)
+    journal = Journal(FileHome(str(tmp_path), KEYS), list)
     journal._ring = lambda: None  # type: ignore[method-assign]  # the thread would be quicker than the fork
     journal.keep(note(who="parent"), 1, patience=0)
     child = os.fork()

@@ -214,7 +214,7 @@ def test_what_a_refused_call_charged_is_given_back(tmp_path: Path) -> None:
 
 def test_what_was_missed_is_told_when_the_log_is_back(tmp_path: Path) -> None:
     home = Failing(tmp_path / "log")
-    journal = Journal(home, bytes)
+    journal = Journal(home, list)
     journal.write(note(number=1))
     home.broken = True
     for _ in range(3):
@@ -323,7 +323,7 @@ def test_a_full_queue_refuses_and_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     from guardrails.audit import journal as module
 
     monkeypatch.setattr(module, "PATIENCE", 0.0)
-    journal = Journal(FileHome(str(tmp_path), KEYS), bytes)
+    journal = Journal(FileHome(str(tmp_path), KEYS), list)
     journal._ring = lambda: None  # type: ignore[method-assign]  # nobody writes
     for number in range(MOST):
         journal.put(note(number=number), 1)

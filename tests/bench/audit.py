@@ -191,7 +191,7 @@ def steps(folder: Path) -> Table:
     subjects = home.subjects()
     said = as_json(ARGS)
 
-    def made(scribe: Scribe, _: Any) -> bytes:
+    def made(scribe: Scribe, _: Any) -> Any:
         fields = {"id": "0" * 32, "session": "s-1", "point": "call", "tool": "refund"}
         draft = Draft(
             "intent",
@@ -202,7 +202,7 @@ def steps(folder: Path) -> Table:
             content=Content(said, said),
             part="args",
         )
-        return scribe.body(draft)
+        return scribe.bodies([draft])[0]
 
     without = Contender("without", made, [(Scribe(subjects, clean=False), None)])
     cleaned = Contender("with a look for secrets", made, [(Scribe(subjects), None)])
