@@ -1,7 +1,8 @@
 """agentgateway's webhook for models: messages on their way in, choices on their way out.
 
 What people, tools and agents wrote is checked as an input (only the user's own words vouch for anything); the
-system's own messages are the host's. Choices are checked as outputs. A message may be masked; else all is passed or rejected.
+system's own messages are the host's. Choices are checked as outputs. A message may be masked; else all is passed or rejected
+as one.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from guardrails.server.messages import Answer, told
 from guardrails.server.problems import Problem, problem_of
 from guardrails.server.reading import object_of
 from guardrails.server.routes import Route
-from guardrails.server.schemas import ANY_OBJECT, STRING, record
+from guardrails.server.schemas import ANY_OBJECT, STRING
 
 if TYPE_CHECKING:
     from guardrails.model import Decision
@@ -115,14 +115,14 @@ def _part(body: dict[str, Any], name: str, needed: tuple[str, ...]) -> dict[str,
     for field in needed:
         if part.get(field).__class__ is not str or not part[field]:
             raise Problem(400, "bad_request", f"`{name}.{field}` is a text", at=f"/{name}/{field}")
-    return part  # type: ignore[no-any-return]  # it is a dict, as was just seen
+    return part
 
 
 def _properties(part: dict[str, Any], name: str) -> dict[str, Any]:
     found = part.get("properties", {})
     if found.__class__ is not dict:
         raise Problem(400, "bad_request", f"`{name}.properties` is an object", at=f"/{name}/properties")
-    return found  # type: ignore[no-any-return]  # as above
+    return found
 
 
 def _arguments(action: dict[str, Any], resource: dict[str, Any]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def _arguments(action: dict[str, Any], resource: dict[str, Any]) -> dict[str, An
         raise Problem(
             400, "bad_request", "the arguments of a tool are an object", at="/action/properties/arguments"
         )
-    return arguments  # type: ignore[no-any-return]  # as above
+    return arguments
 
 
 def _action_args(action: dict[str, Any], resource: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +151,9 @@ def _action_args(action: dict[str, Any], resource: dict[str, Any]) -> dict[str, 
 
 
 def _surroundings(context: dict[str, Any]) -> dict[str, Any]:
-    found = {name: context[name] for name in ("session", "call_id", "agent") if name in context}
+    found: dict[str, Any] = {
+        name: context[name] for name in ("session", "call_id", "agent") if name in context
+    }
     if found.get("agent").__class__ is str:
         found["agent"] = {"id": found["agent"]}
     approval = context.get("approval")
@@ -242,6 +244,8 @@ MANY = {
         "options": {"type": "object", "properties": {"evaluations_semantic": {"enum": list(SEMANTICS)}}},
     },
 }
+ENDPOINTS = ("policy_decision_point", "access_evaluation_endpoint", "access_evaluations_endpoint")
+METADATA = {"type": "object", "required": list(ENDPOINTS), "properties": dict.fromkeys(ENDPOINTS, STRING)}
 DECIDED = {"type": "object", "required": ["decision"], "properties": {"decision": {"type": "boolean"}}}
 
 ROUTES = (
@@ -255,7 +259,7 @@ ROUTES = (
     ),
     Route(
         "GET", "/.well-known/authzen-configuration", configuration, "", "AuthZEN: what there is.",
-        gives=record((), **dict.fromkeys(("policy_decision_point", "access_evaluation_endpoint", "access_evaluations_endpoint", "access_request_endpoint"), STRING)) | {"additionalProperties": True},
+        gives=METADATA,
     ),
     *REQUESTS,
 )  # fmt: skip
