@@ -1,6 +1,6 @@
 """Tests of policies: cases as data, what runs and reports them, and tools for tests in Python.
 
-    from guardrails.testing import assert_decision, events, order_never_matters
+    from guardrails.testing import assert_decision, events, histories, order_never_matters
 
 The command `guard test` and the pytest plugin read `*.test.yaml` files; see `grammar/TESTING.md`.
 """
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.testing.asserting import assert_decision
-    from guardrails.testing.drawing import events
+    from guardrails.testing.drawing import events, histories
     from guardrails.testing.properties import errors_never_loosen, never_allows_more_than, order_never_matters
     from guardrails.testing.reading import SuiteError, read_suite
     from guardrails.testing.running import Result, run_suite
@@ -23,6 +23,7 @@ __all__ = [
     "assert_decision",
     "errors_never_loosen",
     "events",
+    "histories",
     "never_allows_more_than",
     "order_never_matters",
     "read_suite",
@@ -31,7 +32,8 @@ __all__ = [
 
 _HOMES = {
     "Result": "running", "run_suite": "running", "SuiteError": "reading", "read_suite": "reading",
-    "assert_decision": "asserting", "events": "drawing", "errors_never_loosen": "properties",
+    "assert_decision": "asserting", "events": "drawing", "histories": "drawing",
+    "errors_never_loosen": "properties",
     "never_allows_more_than": "properties", "order_never_matters": "properties",
 }  # fmt: skip
 

@@ -17,12 +17,15 @@ from guardrails.guard import Guard
 from guardrails.language import types as t
 from guardrails.language.checked import Checked
 from guardrails.testing.guessing import leaves_of, shapes_of, type_of
-from guardrails.testing.knowing import ROOTS, Fields, Path, forms_of, known_of, places_of, plain
+from guardrails.testing.guessing_origins import NEVER_MIND, Bringer, asks_origin, bringers_of, values_of
+from guardrails.testing.guessing_tasks import given_types, tasks_in
+from guardrails.testing.knowing import ROOTS, Fields, Path, complete, forms_of, known_of, places_of, plain
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
     Events = SearchStrategy[dict[str, Any]]
+    Histories = SearchStrategy[list[dict[str, Any]]]
 
 WRONG: tuple[Any, ...] = (None, "?", 5, True, [], {}, -1, "")
 """What a model may send in the place of anything."""
@@ -55,6 +58,45 @@ def events(
     return st.one_of([_Drawing(checked, *place, broken=broken).event(principal) for place in places])
 
 
+def histories(
+    policy: Guard | str | PathLike[str],
+    *,
+    tool: str | None = None,
+    principal: Mapping[str, Any] | None = None,
+) -> Histories:
+    """Sessions that end in a call of which a policy asks where its values came from, as lists of events to be
+    decided one after the other: inputs of the user or of another agent and results, labelled or not, into which
+    texts of the call are put, and then the call. The calls of all tools that it asks so of, or of one. Raises
+    `PolicyError` when the policy does not load, and ValueError where it asks of no such call.
+    """
+    from hypothesis import strategies as st
+
+    checked = checked_of(policy)
+    complete(checked)
+    asked = [
+        place for place in places_of(checked)
+        if place[0] == "call" and tool in (None, place[1]) and any(map(asks_origin, forms_of(checked, *place)))
+    ]  # fmt: skip
+    if not asked:
+        raise ValueError("the policy asks of no such call where its values came from")
+    bringers = bringers_of(checked)
+    calls = [_Drawing(checked, *place, broken=False).event(principal) for place in asked]
+    about = {} if principal is None else {"principal": dict(principal)}
+
+    def told(call: dict[str, Any]) -> Histories:
+        values = [*values_of(call), NEVER_MIND]
+        brought = st.tuples(st.sampled_from(bringers), st.sampled_from(values)).map(_brought)
+        session = about | {"session": call.get("session", "s1")}
+        return st.lists(brought, max_size=4).map(lambda before: [each | session for each in (*before, call)])
+
+    return st.one_of(calls).flatmap(told)
+
+
+def _brought(pair: tuple[Bringer, str]) -> dict[str, Any]:
+    bringer, value = pair
+    return bringer.event(value)
+
+
 def checked_of(policy: Guard | str | PathLike[str]) -> Checked:
     """The checked form of a policy. Raises `PolicyError` when it does not load."""
     from guardrails.loading import load, read_file
@@ -79,7 +121,8 @@ class _Drawing:
         self.tool = tool
         self.broken = broken
         self.known: Fields = known_of(checked, point, tool)
-        self.shapes = shapes_of(forms_of(checked, point, tool), ROOTS[point])
+        self.forms = forms_of(checked, point, tool)
+        self.shapes = shapes_of(self.forms, ROOTS[point])
         for root, shape in self.shapes.items():
             for path, values in leaves_of(shape, (root,)):
                 self.known.add(path, values)
@@ -98,6 +141,12 @@ class _Drawing:
             parts["result"] = self.guessed("result") if kind == t.ANY else self.value(kind, ("result",))
         else:
             parts["text"] = self.text(("text",))
+        optional: dict[str, Any] = {}
+        if self.point == "input" and "origin" in self.checked.features:
+            optional["by"] = st.sampled_from(["user", "agent"])
+        tasks = tasks_in(self.forms)
+        if tasks:
+            optional["session"] = st.one_of([self.session(task) for task in tasks])
         if principal is not None:
             parts["principal"] = st.just(dict(principal))
         for name, kind in (("principal", self.checked.principal), ("agent", self.checked.agent)):
@@ -107,7 +156,16 @@ class _Drawing:
                 parts[name] = self.record(kind, (name,))
             elif name in self.shapes:
                 parts[name] = self.guessed(name)
-        return st.fixed_dictionaries(parts)
+        return st.fixed_dictionaries(parts, optional=optional)
+
+    def session(self, task: str) -> Any:
+        """A session that was opened for a task, with values as its statements read them."""
+        from hypothesis import strategies as st
+
+        kinds = given_types(self.checked, task, self.forms)
+        given = {name: self.value(kind, ("session", "given", name)) for name, kind in kinds.items()}
+        opened = {"id": st.just("s1"), "task": st.just(task)}
+        return st.fixed_dictionaries(opened | ({"given": st.fixed_dictionaries(given)} if given else {}))
 
     def guessed(self, root: str) -> Any:
         """Something that nobody described, as the policy reads it."""

@@ -18,7 +18,7 @@ from guardrails.testing.running import Make
 
 Steps: TypeAlias = tuple[tuple[Event, int, Decision], ...]
 
-MOST_TRIED = 400
+MOST_TRIED = 100
 """Sessions that are tried for one call."""
 
 

@@ -65,6 +65,11 @@ def has_text(call: Event) -> bool:
     return bool(_asked(call))
 
 
+def values_of(call: Event) -> list[str]:
+    """The texts among the arguments."""
+    return [at(call, path) for path in _asked(call)]
+
+
 def bringers_of(checked: Checked, seen: Iterable[Event] = (), about: Collection[str] = ()) -> list[Bringer]:
     """Who may bring a text in. `seen` are events of tests, whose results look as results do. Of tools whose results
     are labelled alike one will do, but for those that it is `about`."""

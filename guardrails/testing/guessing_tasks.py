@@ -39,6 +39,12 @@ def sessions_for(
             yield _session(task, {**first, name: other})
 
 
+def given_types(checked: Checked, task: str, forms: Iterable[Lowered]) -> dict[str, t.Type]:
+    """What a task takes, as far as its statements say of which type it is; what none reads is a text."""
+    found = _Given([*forms, *_forms_of(checked, task)])
+    return {name: found.types.get(name, t.STRING) for name in checked.tasks[task]}
+
+
 def _forms_of(checked: Checked, task: str) -> list[Lowered]:
     """What is known of the statements of a task, for whatever tool: all of them read the same parameters."""
     rules = {rule.index for rule in checked.rules if rule.task is not None and rule.task.name == task}

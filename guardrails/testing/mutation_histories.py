@@ -8,10 +8,12 @@ brought into its session by everybody who may.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from guardrails.language import syntax
+from guardrails.language.checked import Rule
 from guardrails.testing.cases import SESSION, Case
 from guardrails.testing.guessing_origins import (
     NEVER_MIND,
@@ -22,7 +24,7 @@ from guardrails.testing.guessing_origins import (
     sessions_about,
     sessions_of_two,
 )
-from guardrails.testing.guessing_tasks import sessions_for, tasks_in
+from guardrails.testing.guessing_tasks import sessions_for
 from guardrails.testing.knowing import forms_of, places_of
 from guardrails.testing.mutation_variations import Aim, Event, aimed, shifted, varied
 from guardrails.testing.sampling import at, neighbours, paths_of, texts_of, with_value
@@ -53,7 +55,7 @@ def looks_anywhere(stand: Stand, altered: Altered) -> bool:
     """Whether what a mutant changed is about what came before: it labels, or asks."""
     if not altered.rules:
         return bool({"origin", "trace"} & (stand.checked.features | altered.checked.features))
-    rules = [rule for rule in stand.checked.rules if rule.index in altered.rules]
+    rules = _changed(stand, altered)
     if any(isinstance(rule.statement.effect, syntax.Label) or rule.task for rule in rules):
         return True
     forms = (*stand.checked.forms.items(), *altered.checked.forms.items())
@@ -71,10 +73,11 @@ def histories(stand: Stand, altered: Altered, aim: Aim, chance: Random) -> Itera
         for call in _asking(stand, altered, seen)
         for session in _sessions(stand, altered, call)
     ]
+    results = _results(stand, altered, seen)
     brought = [
         _within(session, events)
         for call, session in calls
-        for events in _brought(stand, call, bringers, chance)
+        for events in (*_brought(stand, call, bringers, chance), *_after(results, call))
     ]
     yield from _some(brought, MOST_BROUGHT, chance)
     by_two = [
@@ -85,7 +88,7 @@ def histories(stand: Stand, altered: Altered, aim: Aim, chance: Random) -> Itera
 
 def _tools(stand: Stand, altered: Altered) -> set[str]:
     """The tools that the changed statements name."""
-    rules = [rule for rule in stand.checked.rules if rule.index in altered.rules]
+    rules = _changed(stand, altered)
     return {tool for rule in rules for tool in stand.lowering.subjects(rule) if tool is not None}
 
 
@@ -102,13 +105,35 @@ def _brought(stand: Stand, call: Event, bringers: list[Bringer], chance: Random)
         yield from ([bringer.event(NEVER_MIND), event] for bringer in bringers)
 
 
+def _results(stand: Stand, altered: Altered, seen: list[Event]) -> list[Event]:
+    """Results that the changed statements may see in another way: near those of the tests, or of made-up ones."""
+    found = []
+    for rule in _changed(stand, altered):
+        for tool in stand.lowering.subjects(rule) if rule.block.point == "result" else ():
+            like = [event for event in seen if event["type"] == "result" and event.get("tool") == tool]
+            for event in like[:1] or [stand.sample("result", tool)]:
+                near = (other for _, other in neighbours(event, stand.known("result", tool)))
+                found += [bare(other) for other in islice(near, MOST_NEAR)]
+    return found
+
+
+def _after(results: list[Event], call: Event) -> Iterator[list[Event]]:
+    """The call, and those with another number or truth value, after each of these results."""
+    for result in results:
+        yield from ([result, event] for event in (call, *shifted(call)))
+
+
 def _sessions(stand: Stand, altered: Altered, call: Event) -> Iterator[Any]:
     """Sessions for the events: where a task changed, such as were opened for it."""
     forms = forms_of(stand.checked, "call", call["tool"])
-    changed = tasks_in(form for form in forms if form.rule.index in altered.rules)
+    changed = dict.fromkeys(rule.task.name for rule in _changed(stand, altered) if rule.task is not None)
     for task in changed:
         yield from sessions_for(stand.checked, task, forms, call)
     yield from () if changed else (SESSION,)
+
+
+def _changed(stand: Stand, altered: Altered) -> list[Rule]:
+    return [rule for rule in stand.checked.rules if rule.index in altered.rules]
 
 
 def _some(found: list[list[Event]], most: int, chance: Random) -> list[list[Event]]:
@@ -162,6 +187,8 @@ def _asks(stand: Stand, altered: Altered, tool: str | None) -> bool:
     """Whether the calls of a tool may show the change: all that look back where labels changed, else those that the
     changed statements are about."""
     forms = forms_of(stand.checked, "call", tool)
-    rules = [rule for rule in stand.checked.rules if rule.index in altered.rules]
+    rules = _changed(stand, altered)
     about = {rule.index for rule in rules if rule.block.point == "call"}
+    if any(tool == spared.text for rule in rules for spared in rule.spared):
+        return True
     return any(form.rule.index in about or (not about and looks_back(form)) for form in forms)

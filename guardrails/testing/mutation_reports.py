@@ -10,6 +10,7 @@ from guardrails.strict_json import write_json
 from guardrails.testing.cases import Suite
 from guardrails.testing.mutation import Judged, Score
 from guardrails.testing.running import run_suite
+from guardrails.testing.writing import flow
 
 
 def text_report(score: Score) -> str:
@@ -79,4 +80,5 @@ def _body(case: str) -> str:
 
 
 def _stands(case: str, known: set[str]) -> bool:
-    return any(name in case.splitlines()[1] for name in known)
+    """Whether a case of this name is in the file already, written there by an earlier search."""
+    return case.splitlines()[1].strip() in {f"- name: {flow(name)}" for name in known}

@@ -67,15 +67,26 @@ MADE = {
     "another label, stricter": ("on result t { label records }", "on result t { label untrusted }"),
     "a label that vouches": ("on result t { label confidential }", "on result t { label confidential, records }"),
     "a label for all of it": ("on result t { label records in result.a }", "on result t { label records }"),
-    "a label for fewer places": ("on result t { label records in result.a, result.b }", "on result t { label records in result.b }"),
-    "a label for all rows": ("on result t { label records where row.a }", "on result t { label records }"),
-    "a label for other rows": ("on result t { label records where row.a }", "on result t { label records where not (row.a) }"),
-    "who vouches": ("on call t { allow when origin(args.a) in {user} }", "on call t { allow when (origin(args.a) in {user, model}) }"),
-    "one who vouches is gone": (
-        "on call t { allow when origin(args.a) in {user, records} }", "on call t { allow when origin(args.a) in ({records}) }",
+    "a label for fewer places": (
+        "on result t { label records in result.a, result.b }", "on result t { label records in result.b }",
     ),
-    "has for is": ("on call t { ask when origin(args.a) is untrusted }", "on call t { ask when (origin(args.a) has untrusted) }"),
-    "is for has": ("on call t { ask when origin(args.a) has untrusted }", "on call t { ask when (origin(args.a) is untrusted) }"),
+    "a label for all rows": ("on result t { label records where row.a }", "on result t { label records }"),
+    "a label for other rows": (
+        "on result t { label records where row.a }", "on result t { label records where not (row.a) }",
+    ),
+    "who vouches": (
+        "on call t { allow when origin(args.a) in {user} }", "on call t { allow when (origin(args.a) in {user, model}) }",
+    ),
+    "one who vouches is gone": (
+        "on call t { allow when origin(args.a) in {user, records} }",
+        "on call t { allow when origin(args.a) in ({records}) }",
+    ),
+    "has for is": (
+        "on call t { ask when origin(args.a) is untrusted }", "on call t { ask when (origin(args.a) has untrusted) }",
+    ),
+    "is for has": (
+        "on call t { ask when origin(args.a) has untrusted }", "on call t { ask when (origin(args.a) is untrusted) }",
+    ),
     "a question about another label": (
         "on call t { ask when context has untrusted }", "on call t { ask when (context has confidential) }",
     ),

@@ -12,7 +12,13 @@ from hypothesis import strategies as st
 
 from guardrails import Guard
 from guardrails.runtime.host import HostFunction
-from guardrails.testing import errors_never_loosen, events, never_allows_more_than, order_never_matters
+from guardrails.testing import (
+    errors_never_loosen,
+    events,
+    histories,
+    never_allows_more_than,
+    order_never_matters,
+)
 from guardrails.testing.drawing import checked_of
 from guardrails.testing.knowing import places_of
 
@@ -207,3 +213,60 @@ def test_nested_fields_and_lists_of_strange_tools_are_drawn() -> None:
 
     collect()
     assert seen >= {("call", "allow", False), ("call", "deny", False), ("call", "deny", True), "row filtered"}
+
+
+# --- sessions ----------------------------------------------------------------------------------
+
+LABELLED = """\
+policy p
+on call get_order, pay { allow }
+on result get_order { label records }
+on call pay {
+  payee: require origin(args.iban) in {user, records}
+  told: ask when context has untrusted
+}
+task refund(most: decimal) { on call pay { value: require args.amount <= most } }
+"""
+
+
+def test_histories_bring_values_in_from_everybody() -> None:
+    guard, decided, authors = Guard.from_text(LABELLED), set(), set()
+
+    @settings(max_examples=150)
+    @given(histories(guard))
+    def collect(session: list[dict[str, Any]]) -> None:
+        fresh = Guard(guard.engine.program, source=guard.source)
+        decisions = [fresh.decide(event) for event in session]
+        assert session[-1]["type"] == "call"
+        assert session[-1]["tool"] == "pay"
+        assert len({repr(event["session"]) for event in session}) == 1
+        decided.add(decisions[-1].outcome.value)
+        authors.update(event.get("by", "user") for event in session if event["type"] == "input")
+
+    collect()
+    assert decided == {"allow", "ask", "deny"}
+    assert authors == {"user", "agent"}
+
+
+def test_histories_of_what_asks_of_no_origin() -> None:
+    with pytest.raises(ValueError, match="where its values came from"):
+        histories(guard_of(10))
+    with pytest.raises(ValueError, match="where its values came from"):
+        histories(Guard.from_text(LABELLED), tool="get_order")
+
+
+def test_events_of_a_task_are_in_sessions_for_it() -> None:
+    guard, seen = Guard.from_text(LABELLED), set()
+
+    @settings(max_examples=100)
+    @given(events(guard, point="call", tool="pay"))
+    def collect(event: dict[str, Any]) -> None:
+        order_never_matters(guard, event)
+        if "session" in event:
+            assert event["session"]["task"] == "refund"
+            seen.update(each.label for each in guard.decide(event).applied)
+        else:
+            seen.add("no task")
+
+    collect()
+    assert {"value", "no task"} <= seen
