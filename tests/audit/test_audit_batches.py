@@ -22,7 +22,11 @@ from guardrails.audit.record import as_json
 from guardrails.audit.scribe import Draft, Scribe, Unmade
 from guardrails.model import Decision, Outcome
 
-SECRETS = ("postgres://ana:s3cr3t-word@db.example.com/x", "password = hunter2-and-more", "AKIAIOSFODNN7REALKEY")
+SECRETS = (
+    "postgres://ana:s3cr3t-word@db.example.com/x",
+    "password = hunter2-and-more",
+    "AKIAIOSFODNN7REALKEY",
+)
 PLAIN = (
     "the parcel arrived late", "order 17 of ana", "Gr\u00fc\u00dfe aus K\u00f6ln", "a \\ b", "",
     "-----BEGIN RSA PRIVATE KEY-----",
