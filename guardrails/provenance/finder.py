@@ -36,7 +36,10 @@ FLUSH = 1 << 14
 MANY = 129
 """Blocks that are counted."""
 
-AT_ONCE = 8
+MAKING = 8
+"""Bytes that are searched in the time that one is put into another spelling."""
+
+AT_ONCE = 32
 """Segments that are sorted into a layer at a time."""
 
 REMEMBERED = 512
@@ -198,11 +201,13 @@ class Finder:
         layer = self._layers[name]
         for segment in self._segments[layer.done :]:
             layer.spent += segment.size
+            made = self._room.made
             for block, sure in search(name, key, segment):
                 if not sure:
                     layer.spent += READING
                 if sure or key in keys_of(name, self._archive.text(block)):
                     yield block
+            layer.spent += MAKING * (self._room.made - made)
 
 
 def _ends(blocks: list[int], most: int) -> list[int]:

@@ -34,12 +34,13 @@ _LETTERS = tuple(bytes.maketrans(b"0134578", row) for row in (b"oleastb", b"oiea
 
 
 class Room:
-    """How many bytes of other spellings may still be kept for the next search."""
+    """How many bytes of other spellings may still be kept for the next search, and how many were made."""
 
-    __slots__ = ("left",)
+    __slots__ = ("left", "made")
 
     def __init__(self, left: int) -> None:
         self.left = left
+        self.made = 0
 
 
 class Segment:
@@ -67,6 +68,7 @@ class Segment:
         found = self._streams.get(spelling)
         if found is None:
             found = _MADE[spelling](self)
+            self._room.made += len(found[0])
             if self._room.left >= len(found[0]):
                 self._room.left -= len(found[0])
                 self._streams[spelling] = found
