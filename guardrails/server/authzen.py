@@ -229,8 +229,9 @@ def plainly(problem: Problem, request: Request | None) -> Answer:
     return Answer(problem.status, str(problem).encode(), b"text/plain; charset=utf-8")
 
 
-ENTITY = {"type": "object", "required": ["type", "id"], "properties": {"type": STRING, "id": STRING}}
-ACTION = {"type": "object", "required": ["name"], "properties": {"name": STRING}}
+TEXT = {"type": "string", "minLength": 1}
+ENTITY = {"type": "object", "required": ["type", "id"], "properties": {"type": TEXT, "id": TEXT}}
+ACTION = {"type": "object", "required": ["name"], "properties": {"name": TEXT}}
 ONE = {
     "type": "object",
     "required": ["subject", "action", "resource"],
@@ -240,7 +241,7 @@ MANY = {
     "type": "object",
     "properties": {
         **dict.fromkeys(PARTS, ANY_OBJECT),
-        "evaluations": {"type": "array", "items": ANY_OBJECT},
+        "evaluations": {"type": "array", "items": {}},
         "options": {"type": "object", "properties": {"evaluations_semantic": {"enum": list(SEMANTICS)}}},
     },
 }

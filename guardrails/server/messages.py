@@ -44,6 +44,8 @@ def refused(problem: Problem) -> Answer:
     headers = ((b"retry-after", b"1"),) if problem.status == 503 else ()
     if problem.status == 401:
         headers = ((b"www-authenticate", b"Bearer"),)
+    if problem.status == 405:
+        headers = ((b"allow", problem.at.encode()),)
     return told(problem.as_json(), problem.status, headers)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from guardrails.approvals.request import STATES
 from guardrails.server.messages import Answer, told
 from guardrails.server.routes import Route
 from guardrails.server.schemas import ANY_OBJECT, COMPONENTS, STRING, ref
 from guardrails.version import VERSION
 
 if TYPE_CHECKING:
-    from guardrails.server.messages import Request
+    from guardrails.approvals.request import STATES
+from guardrails.server.messages import Request
     from guardrails.server.service import Service
 
 PROBLEMS = {
@@ -79,9 +81,14 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
     path = [
         {"name": name, "in": "path", "required": True, "schema": STRING | {"minLength": 1}} for name in names
     ]
-    query = [{"name": name, "in": "query", "required": False, "schema": STRING} for name in route.query]
+    query = [{"name": name, "in": "query", "required": False, "schema": _asked(name)} for name in route.query]
     headers = [{"name": name, "in": "header", "required": False, "schema": STRING} for name in route.headers]
     return path + query + headers
+
+
+def _asked(name: str) -> dict[str, Any]:
+    known = {"state": [*STATES, "any"], "kind": ["ask", "review"]}.get(name)
+    return STRING if known is None else {"enum": known}
 
 
 def _responses(route: Route) -> list[tuple[str, dict[str, Any]]]:

@@ -11,6 +11,7 @@ an answer there is no decision: `ServerUnavailable` is raised, and whoever catch
 from __future__ import annotations
 
 import socket
+from select import POLLIN, poll
 from typing import TYPE_CHECKING, Any
 
 from guardrails.errors import EvaluationError, EventError, Unavailable
@@ -221,6 +222,8 @@ class _Connection:
     def __init__(self, path: str, key: str | None, timeout: float) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.settimeout(timeout)
+        self._poll = poll()
+        self._poll.register(self._socket, POLLIN)
         try:
             self._socket.connect(path)
         except OSError as error:
@@ -232,13 +235,7 @@ class _Connection:
     @property
     def is_open(self) -> bool:
         """Whether the other side is still there: nothing is there to be read, not even the end."""
-        try:
-            self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False
+        return not self._poll.poll(0)
 
     def ask(self, request: bytes) -> bytes:
         self._socket.sendall(len(request).to_bytes(HEAD) + request)

@@ -41,7 +41,7 @@ ARGS: Schema = ANY_OBJECT
 EVENTS = {
     "call": _event(
         "call", ("tool", "args"), tool=STRING, args=ARGS, approval=STRING,
-        hold={"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1e9},
+        hold={"type": ["number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": 1e9},
     ),
     "result": _event("result", ("tool", "result"), tool=STRING, args=ARGS, result={}, reservation=STRING),
     "input": _event("input", ("text",), text=STRING, args=ARGS, by={"enum": ["user", "agent"]}),
@@ -56,7 +56,7 @@ OUTCOME = record(
 COUNT: Schema = {"type": "integer", "minimum": 0}
 USAGE = record(
     (), type={"const": "usage"}, args=ARGS, model=STRING, input_tokens=COUNT, cached_tokens=COUNT,
-    output_tokens=COUNT, cost={"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6})? [A-Z]{3}$"},
+    output_tokens=COUNT, cost={"type": ["string", "null"], "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6})? [A-Z]{3}$"},
     tool_time={"type": "number", "minimum": 0}, tool=STRING, reservation=STRING, **WHO,
 )  # fmt: skip
 

@@ -55,7 +55,7 @@ def _check(guard: Any, kept: dict[str, Any]) -> None:
     try:
         check_task(guard, kept["facts"])
     except EventError as error:
-        raise Problem(400, "bad_session", error.message, at=error.pointer.replace("/session", "")) from None
+        raise Problem(409, "bad_session", error.message, at=error.pointer.replace("/session", "")) from None
 
 
 async def session_of(service: Service, request: Request) -> Answer:

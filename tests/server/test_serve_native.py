@@ -143,7 +143,7 @@ def test_a_session_that_was_opened_holds_its_principal(shared: Served) -> None:
 
 def test_a_session_of_an_unknown_task(shared: Served) -> None:
     reply = shared.post("/v1/sessions", {"task": "nothing"})
-    assert (reply.status, reply.code, reply.json["error"]["at"]) == (400, "bad_session", "/task")
+    assert (reply.status, reply.code, reply.json["error"]["at"]) == (409, "bad_session", "/task")
 
 
 # --- standing ----------------------------------------------------------------------------------

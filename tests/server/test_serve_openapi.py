@@ -63,7 +63,7 @@ def test_it_is_served(shared: Served) -> None:
 @SCHEMA.include(
     path_regex="^/(v1/(?!streams|halts)|access|health|ready|metrics|openapi|\\.well)"
 ).parametrize()
-@settings(max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, suppress_health_check=list(HealthCheck))
 def test_no_answer_is_outside_of_it(case: Any, operated: Served) -> None:
     case.call_and_validate(
         base_url=operated.address,
