@@ -13,6 +13,7 @@ import click
 
 from guardrails.cache import prepare_parser
 from guardrails.diagnostics import Diagnostic, in_order
+from guardrails.integrations.hosts import HOSTS
 from guardrails.lint import apply_fixes, lint_files
 from guardrails.renderings import render_github, render_json, render_sarif, render_text
 from guardrails.runtime.host import HostFunction
@@ -88,11 +89,17 @@ class _Report:
     multiple=True,
     help="The policy in force: warn of limits that would lose what they have counted (several files: once each).",
 )
+@click.option(
+    "--target",
+    type=click.Choice(list(HOSTS)),
+    help="Warn of what this coding agent cannot do, and what becomes of it there.",
+)
 @param_option
 @functions_option
 def command(
     paths: tuple[str, ...],
     form: str,
+    target: str | None,
     against: tuple[str, ...],
     params: tuple[str, ...],
     modules: tuple[str, ...],
@@ -114,9 +121,19 @@ def command(
     policies = (files,) if together else tuple((file,) for file in files)
     job = Job(policies, chosen(params), functions_of(modules), against)
     findings = _fixed(job) if fix else job.run()
+    if target is not None:
+        findings = _at_host(findings, target)
     _show(findings, form, fix=fix)
     serious = any(diagnostic.severity != "info" for diagnostic in findings.diagnostics)
     return exits.FINDINGS if serious else exits.ALLOW
+
+
+def _at_host(findings: Findings, host: str) -> Findings:
+    """The findings, with what a host cannot do."""
+    from guardrails.integrations.targets import degraded
+
+    found = (*findings.diagnostics, *degraded(findings.texts, host))
+    return Findings(tuple(in_order(found)), findings.texts)
 
 
 def _fixed(job: Job) -> Findings:

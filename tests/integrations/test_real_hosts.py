@@ -53,19 +53,20 @@ def test_arguments_are_changed(host: RealHost) -> None:
 
 
 def test_a_result_reaches_the_model_redacted(host: RealHost) -> None:
-    (host.project / "keys").mkdir()
-    (host.project / "keys/KEY-7").touch()
+    # Outside of the project, because some hosts tell the model the names of all files in it.
+    (host.project.parent / "keys").mkdir()
+    (host.project.parent / "keys/KEY-7").touch()
     host.install(POLICY)
-    model = host.run([host.shell("ls keys"), "done"])
+    model = host.run([host.shell("ls ../keys"), "done"])
     assert "[REDACTED]" in model.told()
     assert "KEY-7" not in model.told()
 
 
 def test_a_result_that_is_denied_does_not_reach_the_model(host: RealHost) -> None:
-    (host.project / "hush").mkdir()
-    (host.project / "hush/what-nobody-reads").touch()
+    (host.project.parent / "hush").mkdir()
+    (host.project.parent / "hush/what-nobody-reads").touch()
     host.install(POLICY)
-    model = host.run([host.shell("ls hush"), "done"])
+    model = host.run([host.shell("ls ../hush"), "done"])
     assert "That is not for you" in model.told()
     assert "what-nobody-reads" not in model.told()
 
