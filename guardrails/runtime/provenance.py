@@ -92,7 +92,7 @@ class Provenance:
             return
         marks, default = header.labels, DEFAULTS[header.point]
         payload = read_payloads(text, header, end)[-1]
-        if payload.__class__ in (bool, type(None)) or payload in ("", [], {}):
+        if not _says_something(payload):
             given = {label for mark in marks if covers(mark, ()) for label in mark[0]}
             self._labels |= given - VOUCHING if "untrusted" in given else given  # and nothing else came in
             return
@@ -220,6 +220,18 @@ def _record(value: Any) -> Any:
     if hasattr(value.__class__, "text"):
         return _plain(value)
     return value if value.__class__ in (str, int, float, bool) else None
+
+
+def _says_something(payload: Any) -> bool:
+    """Whether a payload holds any text or number, be it the name of a field."""
+    waiting = [payload]
+    while waiting:
+        value = waiting.pop()
+        if value.__class__ is list:
+            waiting += value
+        elif value is not None and value.__class__ is not bool and value != "" and value != {}:
+            return True
+    return False
 
 
 def _plain(value: Any) -> Any:

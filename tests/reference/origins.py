@@ -100,9 +100,21 @@ def leaves(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, .
         for place, inner in enumerate(data):
             yield from leaves(inner, (*path, str(place)))
     elif isinstance(data, str):
-        yield path, data
+        if data:
+            yield path, data
     elif data is not None and not isinstance(data, bool):
         yield path, str(data)
+
+
+def names_in(data: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """The names of fields, which are texts that came in as well."""
+    if isinstance(data, dict):
+        for name, inner in data.items():
+            yield (*path, name), name
+            yield from names_in(inner, (*path, name))
+    elif isinstance(data, list):
+        for place, inner in enumerate(data):
+            yield from names_in(inner, (*path, str(place)))
 
 
 def _labelled(files: Sequence[syntax.File], event: Mapping[str, Any], env: Environment) -> Iterator[Source]:
@@ -116,7 +128,7 @@ def _labelled(files: Sequence[syntax.File], event: Mapping[str, Any], env: Envir
         if isinstance(rule.statement.effect, syntax.Label) and not rule.shadow
         for one in _said(rule, inside(rule.block, env), payload)
     ]
-    there = [*leaves(payload)]
+    there = [*leaves(payload), *names_in(payload)]
     if not there:  # nothing came in, but what is said of it
         given = {label for labels, test in said if test(()) for label in labels}
         yield Source("", frozenset(given - VOUCHING if "untrusted" in given else given))
