@@ -52,6 +52,11 @@ class Trial:
         )
 
     @property
+    def essence(self) -> tuple[str, frozenset[str]]:
+        """The outcome, and the statements that applied."""
+        return self.decision.outcome.value, self.fired()
+
+    @property
     def is_changed(self) -> bool:
         before = self.event.get(ROOTS.get(self.event["type"], ""))
         return bool(self.decision.transforms) and not same(before, self.decision.payload)
@@ -77,7 +82,7 @@ def explored(make: Make, known: Fields, begin: Iterable[Event]) -> list[Trial]:
         if trial is None:
             return
         trials.append(trial)
-        news = (trial.decision.outcome.value, trial.fired())
+        news = trial.essence
         if origin is None or (trial.is_clean and news not in shown):
             shown.add(news)
             waiting.append(trial)

@@ -23,7 +23,7 @@ from guardrails.testing.exploring import Event, Trial, cleanest, edges, explored
 from guardrails.testing.generating_sessions import sessions_of
 from guardrails.testing.guessing import beginning_of
 from guardrails.testing.guessing_origins import Bringer, asks_origin, bringers_of, has_text
-from guardrails.testing.guessing_tasks import sessions_for, tasks_in
+from guardrails.testing.guessing_tasks import known_beside, sessions_for, task_of, tasks_in
 from guardrails.testing.knowing import Fields, Path, complete, forms_of, numbers_near, places_of
 from guardrails.testing.programs import loaded_of
 from guardrails.testing.running import Make, making, run_suite, source_of
@@ -80,6 +80,7 @@ class _Search:
         self.tested = {repr(event) for event in self.events}
         self.taken = frozenset(case.name for case in suite.cases)
         self.made: dict[str, Written] = {}
+        self._shown: set[tuple[Any, ...]] | None = None
         self._bringers: list[Bringer] | None = None
 
     @property
@@ -92,6 +93,18 @@ class _Search:
             self._bringers = bringers_of(self.checked, self.events)
         return self._bringers
 
+    @property
+    def shown(self) -> set[tuple[Any, ...]]:
+        """How the cases of the suite come to decide calls: tool, outcome and the statements that applied."""
+        if self._shown is None:
+            self._shown = set()
+            run_suite(self.suite, make=self.make, watch=self._watched)
+        return self._shown
+
+    def _watched(self, event: Mapping[str, Any], decision: Decision) -> None:
+        if self._shown is not None and event["type"] == "call":
+            self._shown.add((event["tool"], *Trial(dict(event), decision).essence))
+
     def cases(self) -> list[Written]:
         for point, tool in places_of(self.checked):
             self.place(point, tool)
@@ -102,7 +115,8 @@ class _Search:
         known, plain = beginning_of(self.checked, point, tool, forms)
         begin = [event for event in self.events if event["type"] == point and event.get("tool") == tool]
         begin += [event | self.defaults for event in plain]
-        trials = explored(self.make, known, begin)
+        plainly = [event for event in begin if task_of(event) is None]
+        trials = explored(self.make, known, plainly)
         tested = [trial for trial in trials if repr(trial.event) in self.tested]
         self.statements(trials, tested, tool or point)
         self.thresholds(trials, forms, tool or point)
@@ -195,19 +209,24 @@ class _Search:
             return
         base = next((each for each in (*cleanest(trials), *trials) if has_text(each.event)), None)
         for who, steps in sessions_of(self.make, base.event, self.bringers, self.defaults) if base else ():
-            last = steps[-1][2]
+            event, _, last = steps[-1]
+            if (event["tool"], *Trial(event, last).essence) in self.shown:
+                continue
             names = ", ".join(sorted({each.label for each in last.applied if each.label}))
             decided = f"{last.outcome.value} by {names}" if names else last.outcome.value
             self.keep(Written(f"{where}: {decided}, with a value from {who}", steps))
 
     def task(self, task: str, forms: list[Lowered], known: Fields, begin: list[Event], where: str) -> None:
         """Its statements, in sessions that were opened for it."""
-        sessions = [
+        own = [event for event in begin if task_of(event) == task]
+        others = [event for event in begin if task_of(event) is None]
+        sessions = own + [
             {**event, "session": session}
-            for event in begin[:MOST_IN_TASK]
+            for event in others[:MOST_IN_TASK]
             for session in sessions_for(self.checked, task, forms, event)
         ]
-        trials = explored(self.make, known, sessions)
+        more = known_beside(self.checked, task, forms, sessions[0]["session"], known)
+        trials = explored(self.make, more, sessions)
         tested = [trial for trial in trials if repr(trial.event) in self.tested]
         self.statements(trials, tested, f"{where} in {task}")
 

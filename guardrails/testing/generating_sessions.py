@@ -32,8 +32,7 @@ def sessions_of(
         steps = _decided(make, [{**defaults, **event, "session": SESSION} for event in events])
         if not steps or steps[-1][2].errors:
             continue
-        last = Trial(steps[-1][0], steps[-1][2])
-        news = (last.decision.outcome.value, last.fired())
+        news = Trial(steps[-1][0], steps[-1][2]).essence
         if news not in shown:
             shown.add(news)
             yield who, steps

@@ -14,7 +14,7 @@ from guardrails.language import types as t
 from guardrails.language.checked import Checked, Lowered
 from guardrails.testing.cases import SESSION
 from guardrails.testing.guessing_values import others_of, plain_of
-from guardrails.testing.knowing import Path, cores_of, numbers_near
+from guardrails.testing.knowing import Fields, Path, cores_of, numbers_near
 from guardrails.testing.sampling import value_at
 
 Session: TypeAlias = dict[str, Any]
@@ -23,6 +23,12 @@ Session: TypeAlias = dict[str, Any]
 def tasks_in(forms: Iterable[Lowered]) -> list[str]:
     """The tasks that these statements belong to."""
     return list(dict.fromkeys(form.rule.task.name for form in forms if form.rule.task is not None))
+
+
+def task_of(event: dict[str, Any]) -> str | None:
+    """The task that the session of an event was opened for."""
+    session = event.get("session")
+    return session.get("task") if isinstance(session, dict) else None
 
 
 def sessions_for(
@@ -37,6 +43,18 @@ def sessions_for(
     for name, several in values.items():
         for other in several[1:]:
             yield _session(task, {**first, name: other})
+
+
+def known_beside(
+    checked: Checked, task: str, forms: Iterable[Lowered], session: Session, known: Fields
+) -> Fields:
+    """What is worth trying in a session of a task: also what it was opened with, and the numbers next to that."""
+    found = _Given([*forms, *_forms_of(checked, task)])
+    more = Fields({path: list(values) for path, values in known.values.items()})
+    for name, value in session.get("given", {}).items():
+        for path in found.places.get(name, ()):
+            more.add(path, _near(value, found.types.get(name, t.STRING)))
+    return more
 
 
 def given_types(checked: Checked, task: str, forms: Iterable[Lowered]) -> dict[str, t.Type]:

@@ -223,6 +223,65 @@ def test_a_principal_that_nobody_described_is_read_as_it_is_used(tmp_path: Path)
     assert cases["go: gold applies"]["principal"] == {"tier": "gold", "limits": {"calls": 3.01}}
 
 
+# --- where values came from, and tasks ---------------------------------------------------------
+
+LABELLED = """\
+policy strange
+on call get_order, pay, send { allow }
+on result get_order { label records, confidential }
+on call pay { payee: require origin(args.iban) in {user, records} because "Named by nobody." }
+on call send { stranger: ask when origin(args.to) is untrusted }
+flow confidential to call send because "It stays here."
+task refund(order: string, most: decimal) {
+  only call get_order, pay
+  on call pay { same: require args.order == order; value: require args.amount <= most }
+}
+"""
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    (tmp_path / "strange.guard").write_text(LABELLED, encoding="utf-8")
+    return tmp_path
+
+
+def test_values_come_in_before_the_call_that_is_asked_where_they_came_from(labelled: Path) -> None:
+    cases = steps_of(labelled)
+    assert cases["pay: deny by payee, with a value from the model"]["expect"]["outcome"] == "deny"
+    for tool, decided, who in (
+        ("pay", "allow", "the user"),
+        ("send", "deny", "get_order"),
+        ("send", "ask", "another_tool"),
+    ):
+        name = next(
+            name for name in cases if name.startswith(f"{tool}: {decided}") and name.endswith(f"from {who}")
+        )
+        first, last = cases[name]["steps"]
+        assert (last["call"], last["expect"]["outcome"]) == (tool, decided)
+        value = last["args"]["iban" if tool == "pay" else "to"]
+        assert value in str(first), "it came in with the event before"
+
+
+def test_a_task_is_tested_in_sessions_that_were_opened_for_it(labelled: Path) -> None:
+    cases = steps_of(labelled)
+    fires, rests = cases["pay in refund: value applies"], cases["pay in refund: same just does not apply"]
+    assert fires["session"] == rests["session"]
+    assert fires["session"]["given"]["most"] < fires["args"]["amount"]
+    assert rests["session"]["given"]["most"] >= rests["args"]["amount"]
+    assert "same" in cases["pay in refund: same applies"]["expect"]["applied"]
+    other = next(case for name, case in cases.items() if name.startswith("send in refund: "))
+    assert other["session"]["task"] == "refund"
+    assert other["expect"]["outcome"] == "deny"
+
+
+def test_cases_of_several_events_hold_and_are_added_once(labelled: Path, command: Callable[..., Any]) -> None:
+    policy, file = labelled / "strange.guard", labelled / "strange.test.yaml"
+    assert command("test", str(policy), "--generate").code == 0
+    assert command("test", str(file)).code == 0
+    assert file.read_text(encoding="utf-8").count("steps:") >= 3
+    assert ": 0 cases added\n" in command("test", str(file), "--generate").out
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
