@@ -152,7 +152,8 @@ def _details(record: Record) -> Iterator[str]:
 
 
 def _origin(found: Record) -> str:
-    answer = {True: "yes", False: "no"}.get(found.get("answer"), "not known")
+    answers: dict[Any, str] = {True: "yes", False: "no"}
+    answer = answers.get(found.get("answer"), "not known")
     events = ", ".join(map(str, found.get("events") or ()))
     rests = f", by event {events} of the session" if events else ""
     return f"origin of {found.get('what') or 'the context'} {found.get('test')}: {answer}{rests}"
