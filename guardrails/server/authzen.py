@@ -47,10 +47,10 @@ async def evaluations(service: Service, request: Request) -> Answer:
     items = body.get("evaluations", [])
     if items.__class__ is not list or len(items) > MOST:
         raise Problem(400, "bad_request", f"`evaluations` is a list of {MOST:,} at most", at="/evaluations")
+    semantic = _semantic(body)
     if not items:
         return told(await _evaluated(service, request, body))
-    semantic = _semantic(body)
-    defaults = {name: body[name] for name in PARTS if name in body}
+    defaults = {name: _part(body, name, needed=()) for name in PARTS if name in body}
     found: list[dict[str, Any]] = []
     for item in items:
         found.append(await _item(service, request, item, defaults))
@@ -241,9 +241,10 @@ MANY = {
     "type": "object",
     "properties": {
         **dict.fromkeys(PARTS, ANY_OBJECT),
-        "evaluations": {"type": "array", "items": {}},
+        "evaluations": {"type": "array", "items": {}, "maxItems": MOST},
         "options": {"type": "object", "properties": {"evaluations_semantic": {"enum": list(SEMANTICS)}}},
     },
+    "anyOf": [{"required": ["evaluations"], "properties": {"evaluations": {"minItems": 1}}}, ONE],
 }
 ENDPOINTS = ("policy_decision_point", "access_evaluation_endpoint", "access_evaluations_endpoint")
 METADATA = {"type": "object", "required": list(ENDPOINTS), "properties": dict.fromkeys(ENDPOINTS, STRING)}

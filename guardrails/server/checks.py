@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails.decision_json import decision_as_json
 from guardrails.errors import EventError
 from guardrails.model import Outcome
+from guardrails.runtime.usage import COUNTS
 from guardrails.server.messages import Answer, told
 from guardrails.server.reading import json_of
 from guardrails.server.routes import Route
@@ -50,10 +51,19 @@ async def usage(service: Service, request: Request) -> Answer:
 
 async def _reported(service: Service, request: Request, kind: str) -> Answer:
     event = json_of(request.body)
-    if event.__class__ is dict and event.setdefault("type", kind) != kind:
-        _refuse(event["type"], (kind,))
+    if event.__class__ is dict:
+        if event.get("type", kind) != kind:
+            _refuse(event["type"], (kind,))
+        event["type"] = kind
+        for name in COUNTS:
+            event |= _whole(name, event.get(name))
     decision = await service.decide(event, request.caller, len(request.body))
     return told(decision_as_json(decision))
+
+
+def _whole(name: str, value: Any) -> dict[str, int]:
+    """A count that was written as `3.0`, which is the same number."""
+    return {name: int(value)} if value.__class__ is float and value.is_integer() else {}
 
 
 def _refuse(kind: Any, known: tuple[str, ...]) -> None:

@@ -12,8 +12,7 @@ from guardrails.server.schemas import ANY_OBJECT, COMPONENTS, STRING, ref
 from guardrails.version import VERSION
 
 if TYPE_CHECKING:
-    from guardrails.approvals.request import STATES
-from guardrails.server.messages import Request
+    from guardrails.server.messages import Request
     from guardrails.server.service import Service
 
 PROBLEMS = {

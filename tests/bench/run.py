@@ -30,6 +30,7 @@ SECTIONS = {
     "audit": "a durable log beside a bare group commit, a buffered one beside none",
     "audit-query": "queries of an audit log",
     "telemetry": "a decision with telemetry against one without",
+    "server": "`guard serve` beside a bare application on the same server",
     "replay": "recorded events a second, beside reading and deciding them only",
     "suites": "`guard test`: its start, and cases a second",
 }
