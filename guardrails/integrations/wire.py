@@ -44,6 +44,13 @@ def refused(reason: str) -> Reply:
     return Reply(err=(reason.strip() or "Blocked by policy.") + "\n", code=2)
 
 
+def folder_of(event: Mapping[str, Any], root: str) -> str:
+    """The folder in which a call happens, as a full path. Raises `HookError`."""
+    from os.path import join
+
+    return join(root, optional_text(event, "cwd") or "")
+
+
 def text_field(event: Mapping[str, Any], *names: str) -> str:
     """A text under one of these names. Raises `HookError`."""
     for name in names:

@@ -55,16 +55,15 @@ def test_an_event_that_is_too_large_is_blocked(
     assert "larger than" in said.out + said.err
 
 
-@pytest.mark.parametrize("host", ALL)
+FIELDS = ("hook_event_name", "session_id", "conversation_id", "tool_name", "tool_input")
+
+
 @pytest.mark.parametrize(
-    "field", ["hook_event_name", "session_id", "conversation_id", "tool_name", "tool_input"]
+    ("host", "field"), [(host, field) for host in ALL for field in FIELDS if field in shell(host, "ls")]
 )
 @pytest.mark.parametrize("value", [None, "", 7, [], {"a": 1}])
 def test_a_field_of_another_kind_is_blocked(guard: Guard, host: str, field: str, value: Any) -> None:
-    event = shell(host, "ls")
-    if field not in event:
-        pytest.skip("this host has no such field")
-    said = guard.hook(host, event | {field: value})
+    said = guard.hook(host, shell(host, "ls") | {field: value})
     assert is_blocked(host, said)
 
 

@@ -54,6 +54,12 @@ def test_a_command_in_the_background_says_so(host: str, args: dict[str, Any]) ->
     assert not policy.session().check_call(tool, found).allowed
 
 
+@pytest.mark.parametrize("host", ALL)
+def test_a_folder_that_is_no_full_path_is_one_of_the_project(host: str) -> None:
+    read, field = READ[host]
+    assert calls(host, read, {field: "a.txt"}, cwd="sub") == [("read_file", {"path": "/work/sub/a.txt"})]
+
+
 def test_folders_of_a_command_are_part_of_it() -> None:
     found = calls("gemini", "run_shell_command", {"command": "ls", "dir_path": "sub dir"})
     assert found == [("run_command", {"command": "cd '/work/sub dir' && ls"})]

@@ -118,6 +118,17 @@ def test_a_bare_hook_that_fails_is_as_open_as_the_page_says(host: RealHost) -> N
     assert ran_anyway(host) is BARE_IS_OPEN[host.name]
 
 
+def test_claude_code_is_open_without_its_switch(tmp_path: Path) -> None:
+    if program("claude") is None:
+        pytest.skip("`claude` is not here")
+    host = ClaudeCode(tmp_path)
+    host.install(POLICY)
+    host.spoil("exit 1")
+    host.hooks().write_text(host.hooks().read_text().replace('"onFailure": "block"', '"once": false'))
+    forbidden(host)
+    assert ran_anyway(host)
+
+
 def test_a_hook_that_is_killed_after_its_time_is_as_open_as_the_page_says(host: RealHost) -> None:
     host.install(POLICY)
     path = host.hooks()

@@ -12,6 +12,7 @@ from guardrails.integrations.wire import (
     NOTHING,
     HookError,
     Reply,
+    folder_of,
     object_field,
     optional_text,
     refused,
@@ -98,7 +99,7 @@ def read(event: Mapping[str, Any], root: str) -> Moment:
     return Moment(
         point, name, session,
         call_id=optional_text(event, "tool_use_id"),
-        calls=calls_of(text_field(event, "tool_name"), host, str(event.get("cwd") or root), root),
+        calls=calls_of(text_field(event, "tool_name"), host, folder_of(event, root), root),
         payload=_result(event, name, point),
         host_input=host,
         failed=name == "PostToolUseFailure",

@@ -11,6 +11,7 @@ from guardrails.integrations.tools import Tool, canonical, globbed, of_server, u
 from guardrails.integrations.wire import (
     HookError,
     Reply,
+    folder_of,
     object_field,
     optional_text,
     refused,
@@ -98,7 +99,7 @@ def read(event: Mapping[str, Any], root: str) -> Moment:
 
 def _of_call(event: Mapping[str, Any], told_by: tuple[str, str, str], root: str) -> Moment:
     point, name, session = told_by
-    folder = str(event.get("cwd") or root)
+    folder = folder_of(event, root)
     calls, host = _calls(event, name, folder, root)
     is_result = name == "postToolUse"
     if is_result and "tool_output" not in event:

@@ -12,6 +12,7 @@ from guardrails.integrations.wire import (
     NOTHING,
     HookError,
     Reply,
+    folder_of,
     object_field,
     optional_text,
     refused,
@@ -112,7 +113,7 @@ def calls_of(event: Mapping[str, Any], host: dict[str, Any], root: str) -> tuple
         return _fetches(host)
     if name not in TOOLS:
         return (unknown(name, host),)
-    call = canonical(TOOLS[name], host, str(event.get("cwd") or root), root)
+    call = canonical(TOOLS[name], host, folder_of(event, root), root)
     return (globbed(host, call) if name == "glob" and call.tool == "search_files" else call,)
 
 
