@@ -27,7 +27,7 @@ from guardrails.testing.replay_changes import (
     name_of,
 )
 from guardrails.testing.replay_deciding import Decider
-from guardrails.testing.replay_items import STOPPED, Item, Recorded, session_name
+from guardrails.testing.replay_items import ANSWERS, STOPPED, Item, Recorded, session_name
 from guardrails.testing.replay_review import Affected, Example, Review, Tally
 
 __all__ = ["DIRECTIONS", "Change", "Direction", "Example", "Replay", "Review", "Tally"]
@@ -169,7 +169,7 @@ class Replay:
             changes = []  # a session that is halted is refused, in whichever words
         if reason:
             self._review.reasons[reason] += 1
-        if changes and reason:
+        if changes and reason and reason not in ANSWERS:
             self._review.unlike[reason] += 1
             self._review.before[outcome] += 1
             return

@@ -1,7 +1,8 @@
 """What a log says once and means later: what a call was, and who a session works for.
 
-The record of a result, or of a report, does not repeat them; it has None there, and names the decision on its
-call as its `reservation`. Takes events in order of time, gives them complete.
+The record of a result, or of a report, does not repeat them; it has None there, and names its call by
+`reservation`, which is what was held for the call or the id of the decision on it. Takes events in order of
+time, gives them complete.
 """
 
 from __future__ import annotations

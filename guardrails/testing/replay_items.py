@@ -7,7 +7,7 @@ An item is a plain tuple, because millions of them go from process to process:
 `time` is in microseconds, None where the recording does not say; chunk, line and part are its place, in the
 order of the recording. `recorded` is None, or `(outcome, statements, reason, reservation)`: the outcome, the names
 of the statements that applied, why the event cannot be replayed as it was (one of `REASONS`, or empty), and
-what its reservation was called.
+what its reservation was called (of an audit log: else the id of the decision).
 """
 
 from __future__ import annotations
@@ -32,8 +32,11 @@ APPROVED = "approved by a person"
 REJECTED = "rejected by a person who was asked"
 PEOPLE = (STOPPED, APPROVED, REJECTED)
 """What people did, which a replay takes from the recording."""
+ANSWERS = (APPROVED, REJECTED)
+"""What people said; an event that comes out otherwise with the same answer is decided otherwise by the policy."""
 REASONS = (REDACTED, SEALED, UNREACHABLE, *PEOPLE)
-"""Why a replay may come to another decision than was recorded, without the policy having changed."""
+"""What is to be known of an event that is replayed; all but `ANSWERS` are why it may come out otherwise than was
+recorded, without the policy having changed."""
 
 
 def session_name(event: dict[str, Any]) -> str | None:

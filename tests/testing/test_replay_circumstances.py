@@ -278,3 +278,19 @@ def test_an_approval_that_did_not_help_is_named(tmp_path: Path) -> None:
     ]
     review = replayed(guard, tmp_path / "log", recipe(PROBED))
     assert (review.changes, review.unlike.total(), review.reasons[APPROVED]) == ({}, 0, 4)
+
+
+@pytest.mark.parametrize(("verdict", "change"), [("approve", "allow -> deny"), ("deny", "deny -> allow")])
+def test_what_people_said_hides_no_change(tmp_path: Path, verdict: str, change: str) -> None:
+    """A policy that no longer asks is told from the one that did, whatever people had said."""
+    policy = "policy p\non call pay {\n  big: ask boss\n}\n"
+    guard = guard_of(policy, tmp_path / "log", store="memory:", reviewers={"boss": ["eva"]})
+    session = guard.session(principal={"id": "p"}, id="s")
+    request = str(session.check_call("pay", {}).request)
+    getattr(guard.approvals, verdict)(request, by="eva")
+    session.check_call("pay", {})
+    assert replayed(guard, tmp_path / "log", recipe(policy)).changes == {}
+    other = policy.replace("ask boss", change.split()[-1])
+    found = replayed(guard, tmp_path / "log", recipe(other))
+    assert found.moves[tuple(change.split(" -> "))] == 1
+    assert not found.unlike
