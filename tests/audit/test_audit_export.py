@@ -137,11 +137,14 @@ def test_a_session_is_told_as_it_happened(records: list[dict[str, Any]]) -> None
     text = "\n".join(timeline([record for record in records if record.get("session") == "s-1"]))
     assert "session   s-1" in text
     told = [line[28:] for line in text.splitlines() if line[:2].isdigit()]
-    assert [line.split(",")[0].split(" by ")[0] for line in told] == [
+    assert [line.split(",")[0].split(" by ")[0] for line in told if not line.startswith("  request ")] == [
         "opened", "call refund (c1): allow", "result refund (c1) [ok]: allow", "call refund (c2): DENY",
         "call refund (c3): DENY", "call mail.send (c4): allow", "  mail.send: failed", "call wait (c5): ask",
         "usage: allow", "output: allow",
     ]  # fmt: skip
+    assert [line.endswith("(wait): finance asked") for line in told if line.startswith("  request ")] == [
+        True
+    ]
     assert "DENY by shop.big" in text
     assert "changed by shop.hidden: redact" in text
     assert "error in shop.small:" in text
