@@ -10,7 +10,7 @@ import os
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
-from guardrails.errors import PolicyError
+from guardrails.errors import GuardError
 
 if TYPE_CHECKING:
     from guardrails.guard import Guard
@@ -22,7 +22,7 @@ class Watch:
     def __init__(self, guard: Guard, interval: float) -> None:
         self.guard = guard
         self.interval = interval
-        self.problem: PolicyError | None = None
+        self.problem: GuardError | None = None
         self.reloads = 0
         self._seen = self._stamps()
         self._stopped = Event()
@@ -47,7 +47,7 @@ class Watch:
         self._seen = stamps
         try:
             changed = self.guard.reload()
-        except PolicyError as error:
+        except GuardError as error:  # also a log that the policy wants and nobody named
             self.problem = error
             return False
         self.problem = None

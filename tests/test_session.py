@@ -306,6 +306,20 @@ def test_a_watch_reloads_what_changed(tmp_path: Any) -> None:
     assert not guard.session().check_call("a", {}).allowed
 
 
+def test_a_policy_that_wants_a_log_nobody_named_is_not_put_in_force(tmp_path: Path) -> None:
+    path = tmp_path / "p.guard"
+    path.write_text("on call a { allow }", encoding="utf-8")
+    guard = Guard.load(path)
+    with guard.watch(interval=3600) as watch:
+        for text, fails in (
+            ("audit durable\non call a { allow }", True),
+            ("on call a { allow; flag x }", False),
+        ):
+            path.write_text(text, encoding="utf-8")
+            assert watch.check() is not fails
+            assert (watch.problem is not None) == fails
+
+
 def test_a_missing_file_is_a_diagnostic(tmp_path: Any) -> None:
     with pytest.raises(PolicyError, match="cannot be read"):
         Guard.load(tmp_path / "none.guard")
