@@ -306,7 +306,7 @@ def test_a_watch_reloads_what_changed(tmp_path: Any) -> None:
     assert not guard.session().check_call("a", {}).allowed
 
 
-def test_a_policy_that_wants_a_log_nobody_named_is_not_put_in_force(tmp_path: Path) -> None:
+def test_a_policy_that_wants_a_log_nobody_named_is_not_put_in_force(tmp_path: Any) -> None:
     path = tmp_path / "p.guard"
     path.write_text("on call a { allow }", encoding="utf-8")
     guard = Guard.load(path)
