@@ -5,6 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 MEANING: Final[dict[str, tuple[str, str]]] = {
+    "degraded-at-host": (
+        "G244",
+        """A statement that means less at a host than it says.
+
+        **What.** `guard lint --target HOST` looks at a policy as the hook of that host enforces it. What the host cannot
+        express becomes something stricter there: a redaction a denial, a question a denial with a request to wait for.
+
+        **Why.** Nothing gets through that the policy would stop, but an agent is stopped where its policy would let a
+        changed call go on.
+
+        **Avoid.** Relying on the changed call at that host.
+
+        **Prefer.** A statement that the host can carry out, or another host.
+        """,
+    ),
     "misplaced-policy": (
         "G022",
         """`policy` somewhere else than at the beginning.

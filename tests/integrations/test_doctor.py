@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Guard
+from hook_runs import Guard
 
 from guardrails.integrations.hosts import HOSTS
 from guardrails.integrations.installing import place

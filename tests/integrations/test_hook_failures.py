@@ -8,8 +8,8 @@ import re
 from typing import Any
 
 import pytest
-from conftest import Guard, Said
 from events import CALL, INPUT, OUTPUT, ran, shell
+from hook_runs import Guard, Said
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

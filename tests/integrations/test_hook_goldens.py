@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Guard
 from events import cases
+from hook_runs import Guard
 
 from guardrails.integrations.hosts import HOSTS
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Guard
 from events import shell
+from hook_runs import Guard
 
 from guardrails.integrations.hosts import HOSTS
 

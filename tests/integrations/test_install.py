@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Guard
+from hook_runs import Guard
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -10,8 +10,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import POLICY
 from fake_models import FakeModel
+from hook_runs import POLICY
 from real_hosts import GUARD, HOSTS, ClaudeCode, Codex, Gemini, RealHost, program
 
 

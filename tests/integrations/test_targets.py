@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import Guard
+from hook_runs import Guard
 
 from guardrails.integrations.hosts import HOSTS
 from guardrails.integrations.targets import RULE, degraded

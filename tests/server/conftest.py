@@ -7,14 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import PLAIN, POLICY, Served
-
-
-def policies(folder: Path) -> Path:
-    (folder / "support.guard").write_text(POLICY)
-    (folder / "plain.guard").write_text(PLAIN)
-    (folder / "reviewers.json").write_text('{"finance": ["fin", "ben"]}')
-    return folder
+from served import Served, policies
 
 
 @pytest.fixture

@@ -164,3 +164,10 @@ def make_key(folder: Path, name: str, *words: str) -> str:
         [str(SCRIPT), "key", name, *words], cwd=folder, capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout.strip()
+
+
+def policies(folder: Path) -> Path:
+    (folder / "support.guard").write_text(POLICY)
+    (folder / "plain.guard").write_text(PLAIN)
+    (folder / "reviewers.json").write_text('{"finance": ["fin", "ben"]}')
+    return folder

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from served import Served, make_key
+from served import Served, make_key, policies
 
 from guardrails.server.app import table
 from guardrails.server.openapi import openapi
@@ -19,8 +19,6 @@ SCHEMA = schemathesis.openapi.from_dict(openapi())
 
 @pytest.fixture(scope="module")
 def operated(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    from conftest import policies
-
     folder: Path = policies(tmp_path_factory.mktemp("openapi"))
     key = make_key(folder, "op", "--role", "operator")
     server = Served(
