@@ -71,8 +71,8 @@ def _table(path: str, key: str) -> dict[str, Any]:
 
 def _may_speak_of_guard(data: bytes) -> bool:
     """Whether TOML could have `tool.guard` in it: in one line, or as `guard` in a table `[tool]`. Reading it as
-    TOML costs a third of a cold start."""
-    lines = [line for line in data.splitlines() if b"guard" in line]
+    TOML costs a third of a cold start. No table or key begins in a comment."""
+    lines = [line for line in data.splitlines() if b"guard" in line and not line.lstrip().startswith(b"#")]
     if any(b"tool" in line for line in lines):
         return True
     bare = (line.translate(None, b" \t\"'") for line in data.splitlines())

@@ -77,6 +77,7 @@ HEAVY = (
 def test_a_warm_check_imports_nothing_heavy(guard: Command, tmp_path: Path) -> None:
     """What makes `guard check` start fast: a decision by a cached program needs none of these. The packages
     are laid out as they are when installed, without what an editable install adds to every start."""
+    (tmp_path / "pyproject.toml").write_text("# guard and its tools\n[project]\nname = 'shop'\n")
     words = ["check", "p.guard", "--call", "issue_refund", "--principal", ANA]
     cold, warm = imported(tmp_path, [*words, "--args", '{"customer_id": "c1", "amount": 40}'])
     assert cold[0] == warm[0] == "0"
