@@ -393,8 +393,8 @@ def context_of(session: Session) -> frozenset[str]:
     if isinstance(session, Delegate):
         own = context_of(session.own) if session.own is not None else frozenset()
         return own | context_of(session.parent)
-    known = session.ledger.subject.provenance if keeps_count(session) else None
-    return frozenset() if known is None else known.labels
+    trace = session.ledger.subject.trace if keeps_count(session) else None
+    return frozenset() if trace is None or trace.origins is None else trace.origins.labels
 
 
 def look(session: Session, asked: Asked) -> Decision:

@@ -47,7 +47,7 @@ class Ledger:
         self.subject = subject
         if before is not None:
             subject.trace, subject.started = before.subject.trace, before.subject.started
-            subject.vault, subject.provenance = before.subject.vault, before.subject.provenance
+            subject.vault = before.subject.vault
         self.accounts = Accounts(guard.engine, subject, session, self.state)
         if before is not None and self.accounts.recent is not None:
             self.accounts.recent += before.accounts.recent or []
@@ -62,7 +62,7 @@ class Ledger:
         accounts = self.accounts
         accounts.session, accounts.tokens = "", None
         accounts.uses_trace = accounts.uses_age = accounts.uses_origin = False
-        self.subject.trace = self.subject.started = self.subject.vault = self.subject.provenance = None
+        self.subject.trace = self.subject.started = self.subject.vault = None
 
     # --- decisions -----------------------------------------------------------------------------
 

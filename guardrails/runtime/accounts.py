@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from guardrails.runtime.engine import Engine, Judged, Subject
     from guardrails.runtime.meters import Fuse, Meter
-    from guardrails.runtime.provenance import Provenance
     from guardrails.runtime.revealing import Tokens
+    from guardrails.runtime.trace import Trace
     from guardrails.stores.breakers import Gate
     from guardrails.stores.demands import Demand
 
@@ -381,41 +381,39 @@ class Accounts:
 
     def _catch_up(self, now: int) -> Generator[Request, Any, int]:
         """Read what happened in the session since the last look; gives the number of the last event."""
-        from guardrails.runtime.trace import Trace
-
-        trace, origins = self.subject.trace, self._origins()
-        if trace is None or origins is not self.subject.provenance:
-            trace = Trace()
+        trace = self._trace()
+        after = trace.last
         try:
-            past = yield ("recall", (self.session,), {"after": trace.last, "now": now})
+            past = yield ("recall", (self.session,), {"after": after, "now": now})
         except Unavailable:
             self.subject.trace = None
             raise
-        if past.last < trace.last:  # it expired or was forgotten, and began anew
-            trace, origins = Trace(), self._new_origins()
+        if past.last < after:  # it expired or was forgotten, and began anew
+            trace = self._new_trace()
             past = yield ("recall", (self.session,), {"after": 0, "now": now})
-        first = past.last - len(past.texts) + 1
-        for number, text in enumerate(past.texts, first):
-            trace.add(number, text)
-            if origins is not None:
-                origins.add(number, text)
-        self.subject.trace, self.subject.provenance = trace, origins
+        trace.take(past)
+        self.subject.trace = trace
         return int(past.last)
 
-    def _origins(self) -> Provenance | None:
-        """What is known of where values came from, by this very policy."""
-        known = self.subject.provenance
-        if self.uses_origin and (known is None or known.policy != self.engine.program.digest):
-            return self._new_origins()
-        return known if self.uses_origin else None
+    def _trace(self) -> Trace:
+        """What is known of the past; anew where it is not known by this very policy where values came from."""
+        known: Trace | None = self.subject.trace
+        if known is None:
+            return self._new_trace()
+        origins = known.origins
+        if self.uses_origin and (origins is None or origins.policy != self.engine.program.digest):
+            return self._new_trace()
+        return known
 
-    def _new_origins(self) -> Provenance | None:
+    def _new_trace(self) -> Trace:
+        from guardrails.runtime.trace import Trace
+
         if not self.uses_origin:
-            return None
+            return Trace()
         from guardrails.runtime.provenance import Provenance
 
         program = self.engine.program
-        return Provenance(program.digest, self.subject.principal, program.head["constants"])
+        return Trace(Provenance(program.digest, self.subject.principal, program.head["constants"]))
 
     def _look_up_start(self, now: int) -> Generator[Request, Any, None]:
         """When the session began: whoever asks first writes it down."""

@@ -46,11 +46,11 @@ NOWHERE = Place("<engine>", 0, 0, 0, 0)
 class Subject:
     """Who an event is about: bound records of principal, agent and session, and the host's functions.
 
-    `trace` is the session's past, `provenance` where its values came from, `started` when it began, and
-    `vault` what stands behind its tokens, where somebody keeps them.
+    `trace` is the session's past, `started` when it began, and `vault` what stands behind its tokens, where
+    somebody keeps them.
     """
 
-    __slots__ = ("agent", "host", "principal", "provenance", "session", "started", "trace", "vault")
+    __slots__ = ("agent", "host", "principal", "session", "started", "trace", "vault")
 
     def __init__(self, principal: Any, agent: Any, session: Any, host: Host) -> None:
         self.principal = principal
@@ -58,7 +58,6 @@ class Subject:
         self.session = session
         self.host = host
         self.trace: Any = None
-        self.provenance: Any = None
         self.started: int | None = None
         self.vault: Any = None
 

@@ -7,7 +7,7 @@ model wrote is no source of anything. Where notes are gone, whatever depends on 
 
 from __future__ import annotations
 
-from threading import local
+from threading import Lock, local
 
 from guardrails.errors import Ambiguous, Unavailable
 from guardrails.model import Place, Value
@@ -52,9 +52,9 @@ class Finding(Value):
 
 
 class Provenance:
-    """Where the values of a session came from. Give it every note once, in order."""
+    """Where the values of a session came from. Give it every note once, in order; it may be asked meanwhile."""
 
-    __slots__ = ("_found", "_index", "_labels", "last", "lost", "policy")
+    __slots__ = ("_found", "_index", "_labels", "_lock", "last", "lost", "policy")
 
     def __init__(self, policy: str, principal: Any, constants: tuple[str, ...]) -> None:
         self.policy = policy
@@ -62,6 +62,7 @@ class Provenance:
         self.lost = False
         self._labels: frozenset[str] = frozenset()
         self._found: dict[str | None, tuple[Part, ...]] = {}
+        self._lock = Lock()  # a look-up sorts the index, too
         self._index = Index()
         self._index.add(0, "record", None, _record(principal), frozenset({"records"}))
         self._index.add(0, "policy", None, list(constants), frozenset({"policy"}))
@@ -80,7 +81,8 @@ class Provenance:
         try:
             header, end = read_header(text)
             if header.point in DEFAULTS and not header.held:
-                self._take(number, text, header, end)
+                with self._lock:
+                    self._take(number, text, header, end)
         except Unavailable:
             self.lost = True
 
@@ -128,11 +130,12 @@ class Provenance:
         """The parts of a value, and where each of them came in."""
         value = _plain(value)
         key = value if value.__class__ is str else None
-        found = self._found.get(key)
-        if found is None:
-            found = self._index.look_up(value)
-            if key is not None:
-                self._keep(key, found)
+        with self._lock:
+            found = self._found.get(key)
+            if found is None:
+                found = self._index.look_up(value)
+                if key is not None:
+                    self._keep(key, found)
         return found
 
     def _keep(self, text: str, found: tuple[Part, ...]) -> None:
@@ -195,9 +198,9 @@ def context_has(subject: Any, question: tuple[Any, ...]) -> bool:
 
 
 def _of(subject: Any) -> Provenance:
-    if subject.provenance is None:
+    known: Provenance | None = None if subject.trace is None else subject.trace.origins
+    if known is None:
         raise Unavailable(UNKNOWN)
-    known: Provenance = subject.provenance
     return known
 
 

@@ -7,6 +7,8 @@ condition asks for it. Where the answer would depend on notes that are gone, the
 
 from __future__ import annotations
 
+from threading import Lock
+
 from guardrails.errors import EvaluationError, MissingField, Unavailable
 from guardrails.runtime.notes import (
     LEFT_OUT,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from typing import Any, TypeAlias
 
     from guardrails.runtime.notes import Header
+    from guardrails.runtime.provenance import Provenance
+    from guardrails.stores.sessions import Past
 
     Test: TypeAlias = Callable[["Earlier"], Any] | None
 
@@ -188,12 +192,18 @@ class _Files:
 
 
 class Trace:
-    """A session's past, as far as its notes are kept. Give it every note once, in order."""
+    """A session's past, as far as its notes are kept. Give it every note once, in order. `origins` is told of
+    the same notes, where a policy asks where values came from."""
 
-    __slots__ = ("_files", "_oldest", "_open", "_settled", "_size", "_texts", "dropped", "last", "started")
+    __slots__ = (
+        "_files", "_lock", "_oldest", "_open", "_settled", "_size", "_texts", "dropped", "last", "origins",
+        "started",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, origins: Provenance | None = None) -> None:
         self.last = 0
+        self.origins = origins
+        self._lock = Lock()
         self.started: int | None = None
         self.dropped = False
         self._clear()
@@ -207,6 +217,17 @@ class Trace:
         self._settled: list[tuple[int, Earlier]] = []
 
     # --- taking notes in -----------------------------------------------------------------------
+
+    def take(self, past: Past) -> None:
+        """The notes of `past` that are new. Threads of one session may bring the same ones: whoever comes later
+        waits until all are in, also with nothing to bring, because it is going to decide by them."""
+        with self._lock:
+            for number, text in enumerate(past.texts, past.last - len(past.texts) + 1):
+                if number <= self.last:
+                    continue
+                self.add(number, text)
+                if self.origins is not None:
+                    self.origins.add(number, text)
 
     def add(self, number: int, text: str) -> None:
         """The note with that number. Where numbers are left out, or a note cannot be read, whatever came
