@@ -12,6 +12,7 @@ from __future__ import annotations
 from guardrails.errors import EvaluationError
 from guardrails.functions import MODULES, read, time
 from guardrails.runtime.operations import (
+    MAX_ITEMS,
     Poison,
     as_set,
     load_any,
@@ -30,6 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_TEXTS = {str}
 _LOADERS = {
     "any": load_any, "bool": load_bool, "int": load_int, "decimal": load_number, "string": load_string,
 }  # fmt: skip
@@ -41,7 +43,12 @@ def bind_record(value: Any, description: Any, where: str) -> dict[str, Any]:
         return value if value.__class__ is dict else {}
     if value.__class__ is not dict:
         return {name: mistyped(value, where, "an object") for name, _ in description[1]}
-    return {name: bind(value.get(name), kind, f"{where}.{name}") for name, kind in description[1]}
+    found = {}
+    for name, kind in description[1]:
+        given = value.get(name)
+        is_ready = given.__class__ is str and kind == "string"
+        found[name] = given if is_ready else bind(given, kind, f"{where}.{name}")
+    return found
 
 
 def bind(value: Any, description: Any, where: str) -> Any:
@@ -84,6 +91,8 @@ def _scalar(value: Any, kind: str, where: str) -> Any:
 
 
 def _collection(value: Any, description: Any, where: str) -> Any:
+    if value.__class__ is list and len(value) <= MAX_ITEMS and _are_texts(value, description[1]):
+        return frozenset(value) if description[0] == "set" else list(value)
     if value.__class__ is set or value.__class__ is frozenset:
         value = sorted(value, key=repr)
     items = load_list(value, where)
@@ -94,3 +103,8 @@ def _collection(value: Any, description: Any, where: str) -> Any:
         if item.__class__ is Poison:
             return item
     return as_set(bound) if description[0] == "set" else bound
+
+
+def _are_texts(items: list[Any], kind: Any) -> bool:
+    """Whether these are what they are to be without a look at each, as most lists of ids are."""
+    return kind == "string" and set(map(type, items)) == _TEXTS

@@ -54,6 +54,15 @@ _KINDS = {
 }  # fmt: skip
 
 
+def _usual(kind: str) -> dict[str, type]:
+    """The fields of an event of which nothing more is to be said when they are of this kind."""
+    names = {*FIELDS[kind], *MORE.get(kind, ()), *OPTIONAL} & {*_KINDS} - {"by"}
+    return {"type": str, "session": str, **{name: _KINDS[name][0] for name in names}}
+
+
+_USUAL = {kind: _usual(kind) for kind in FIELDS}
+
+
 def check_event(event: Any) -> str:
     """The type of a well-formed event. Raises `EventError` for any other."""
     if event.__class__ is not dict:
@@ -66,8 +75,10 @@ def check_event(event: Any) -> str:
     for name in FIELDS[kind]:
         if name not in event:
             raise EventError(f"an event of type `{kind}` needs `{name}`")
+    usual = _USUAL[kind]
     for name, value in event.items():
-        _check_field(kind, name, value)
+        if usual.get(name) is not value.__class__ or name.__class__ is not str:
+            _check_field(kind, name, value)
     return str(kind)
 
 
