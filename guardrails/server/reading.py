@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails.json_positions import JsonError
 from guardrails.server.problems import Problem, not_json
+from guardrails.server.quick_json import UNSURE, quick_json
 from guardrails.strict_json import read_json
 
 if TYPE_CHECKING:
@@ -76,6 +77,11 @@ def unpacked(data: bytes, coding: bytes, most: int) -> bytes:
 
 def json_of(data: bytes) -> Any:
     """The value of a body. Raises `Problem` with the place of a mistake."""
+    value = quick_json(data)
+    return _judged(data) if value is UNSURE else value
+
+
+def _judged(data: bytes) -> Any:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
