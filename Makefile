@@ -5,13 +5,34 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types contracts unit services bench bench-pii bench-injection soak clean
+.PHONY: demo test lint types contracts unit services peers bench bench-pii bench-injection soak clean
 
 $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip setuptools uv
+	$(INSTALL) --python $(BIN)/python --editable '.[dev]'
 	touch $(STAMP)
+
+# What the tests talk to and cannot live with: the old line of the MCP library with servers that real people use, and
+# CrewAI, which needs that line. Each has an environment of its own.
+PEERS := .peers
+INSTALL := $(BIN)/uv pip install --quiet
+MCP_SERVERS := 'mcp>=1.30,<2' mcp-server-fetch mcp-server-git mcp-server-time
+
+$(PEERS)/.python: $(STAMP)
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(PEERS)/mcp1
+	$(INSTALL) --python $(PEERS)/mcp1/bin/python $(MCP_SERVERS)
+	$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(PEERS)/crewai
+	$(INSTALL) --python $(PEERS)/crewai/bin/python --editable '.[crewai]' pytest
+	touch $@
+
+# Programs of others, from npm: coding agents, and what the MCP project offers. Their tests are skipped without them.
+NODE_PEERS := @anthropic-ai/claude-code @openai/codex @google/gemini-cli @modelcontextprotocol/inspector \
+	@modelcontextprotocol/server-everything @modelcontextprotocol/server-filesystem
+
+peers: $(PEERS)/.python
+	mkdir -p $(PEERS)/node
+	npm install --prefix $(PEERS)/node --no-audit --no-fund --loglevel=error $(NODE_PEERS)
 
 demo: $(STAMP)
 	$(BIN)/python policies/demo/run.py
@@ -28,7 +49,7 @@ types: $(STAMP)
 contracts: $(STAMP)
 	$(BIN)/lint-imports
 
-unit: $(STAMP) services
+unit: $(STAMP) $(PEERS)/.python services
 	$(BIN)/pytest -n 2 -m 'not soak'
 
 # Tests talk to a real Redis and a real PostgreSQL, which they start themselves; install them where that is allowed.
@@ -56,8 +77,8 @@ bench-injection: $(STAMP)
 	$(BIN)/python tests/bench/injection.py $(ARGS)
 
 # The full counts of fuzzers and properties: minutes to hours.
-soak: $(STAMP)
+soak: $(STAMP) peers services
 	GUARD_SOAK=1 $(BIN)/pytest -n 2
 
 clean:
-	rm -rf $(VENV) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
