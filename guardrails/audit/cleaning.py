@@ -61,6 +61,9 @@ class Cleaner:
     def suspects(self, texts: Sequence[str]) -> set[int]:
         """The places of texts that have to be looked at by themselves; of the others one look at all of them
         together was enough to know that there is nothing to clean."""
+        whole = APART.join(texts)
+        if len(whole) <= LOOK and "\\" not in whole and self._is_clean(whole):
+            return set()
         hidden = {at for at, text in enumerate(texts) if "\\" in text}
         plain = [at for at in range(len(texts)) if at not in hidden]
         return hidden.union(self._found_in(texts, plain))
@@ -68,17 +71,18 @@ class Cleaner:
     def _found_in(self, texts: Sequence[str], places: Sequence[int]) -> Sequence[int]:
         """Those of `places` where something is found, by halves."""
         if not places or (
-            sum(len(texts[at]) for at in places) <= LOOK and self._is_clean([texts[at] for at in places])
+            sum(len(texts[at]) for at in places) <= LOOK
+            and self._is_clean(APART.join(texts[at] for at in places))
         ):
             return ()
         if len(places) == 1:
-            return () if self._is_clean([texts[places[0]]]) else places
+            return () if self._is_clean(texts[places[0]]) else places
         half = len(places) // 2
         return [*self._found_in(texts, places[:half]), *self._found_in(texts, places[half:])]
 
-    def _is_clean(self, texts: Sequence[str]) -> bool:
+    def _is_clean(self, text: str) -> bool:
         try:
-            return not self._detector.find(APART.join(texts))
+            return not self._detector.find(text)
         except EvaluationError:
             return False
 

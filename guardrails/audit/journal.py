@@ -2,9 +2,9 @@
 
 Takes records, returns when they are on disk (`write`) or soon will be (`put`). The idea is a group commit: the
 thread that finds nobody at work leads, and makes and writes the records of all who wait; the disk is waited for
-once. What nobody
-waits for is written by a thread of its own, at most PAUSE later; it is held in a queue of MOST records and
-MOST_BYTES, and whoever finds the queue full waits for PATIENCE, then is refused.
+once. Those whose records it wrote wake one another, each the next: woken all at once they would only queue up for
+the interpreter. What nobody waits for is written by a thread of its own, at most PAUSE later; it is held in a
+queue of MOST records and MOST_BYTES, and whoever finds the queue full waits for PATIENCE, then is refused.
 
 When the home cannot be written, whoever waits is refused, or it goes to a second log (`spill`). What was
 accepted is never dropped: it is tried again, and how much was refused or spilled stands in a record afterwards.
@@ -17,6 +17,8 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import pairwise
 from threading import Condition, Event, Lock, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -48,10 +50,11 @@ FIRST_REST, LONGEST_REST = 0.05, 2.0
 
 
 class Work:
-    """A record to be written. `turn` is what its caller waits on; None where nobody does. `spills` says that it
-    may go to the second log, `is_counted` that it is one of those that nobody waits for."""
+    """A record to be written. `turn` is what its caller waits on; None where nobody does. `following` is the turn
+    of whoever its caller wakes. `spills` says that it may go to the second log, `is_counted` that it is one of
+    those that nobody waits for."""
 
-    __slots__ = ("error", "is_counted", "leads", "record", "size", "spills", "turn")
+    __slots__ = ("error", "following", "is_counted", "leads", "record", "size", "spills", "turn")
 
     def __init__(self, record: Any, size: int, turn: Any, *, spills: bool = True) -> None:
         self.record = record
@@ -60,7 +63,15 @@ class Work:
         self.spills = spills
         self.is_counted = turn is None
         self.leads = False
+        self.following: Any = None
         self.error: Exception | None = None
+
+    def wake_following(self) -> None:
+        """Let go on who is next, at most once in effect: a turn that was given twice is nobody's any more."""
+        if self.following is not None:
+            with suppress(RuntimeError):
+                self.following.release()
+            self.following = None
 
 
 class Journal:
@@ -113,6 +124,7 @@ class Journal:
         try:
             if not work.leads:
                 turn.acquire()
+                work.wake_following()
             if work.leads:
                 self._lead(work)
         except BaseException:
@@ -213,13 +225,11 @@ class Journal:
             left = _interrupted(batch, error)
             raise
         finally:
-            for work in batch:
-                if work.turn is not None and work is not own:
-                    work.turn.release()
             own.leads = False
             self._hand_over(batch, left, own)
         if own.turn is not None and own not in batch:
             own.turn.acquire()
+            own.wake_following()
             if own.leads:
                 self._lead(own)
 
@@ -231,6 +241,7 @@ class Journal:
             if work in self._waiting:
                 work.is_counted = True
                 self._unawaited += 1
+        work.wake_following()
         if leads:
             self._hand_over((), (), work)
 
@@ -238,14 +249,16 @@ class Journal:
         with self._mutex:
             self._waiting.extendleft(reversed(left))
             done = [work for work in batch if work.is_counted]
-            self._unawaited -= len(done) - len(left)
-            self._unawaited_bytes -= sum(work.size for work in done) - sum(work.size for work in left)
-            self._room.notify_all()
+            if done:
+                self._unawaited -= len(done) - len(left)
+                self._unawaited_bytes -= sum(work.size for work in done) - sum(work.size for work in left)
+                self._room.notify_all()
             following = next((work for work in self._waiting if work.turn is not None), None)
             self._busy = following is not None
             if following is not None:
                 following.leads = True
                 following.turn.release()
+            _wake([work for work in batch if work.turn is not None and work is not own])
 
     def _written(self, batch: Sequence[Work]) -> list[Work]:
         """Write a batch; gives what is to be tried again."""
@@ -323,6 +336,14 @@ class Journal:
     def renew(self) -> None:
         """Start afresh in a child process: what its parent has still to write is the parent's."""
         self._start()
+
+
+def _wake(waiting: Sequence[Work]) -> None:
+    """Let go on whose records were written: the first one, who wakes the second."""
+    for work, following in pairwise(waiting):
+        work.following = following.turn
+    if waiting:
+        waiting[0].turn.release()
 
 
 def _interrupted(batch: Sequence[Work], error: BaseException) -> list[Work]:

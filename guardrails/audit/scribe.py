@@ -14,6 +14,7 @@ from guardrails.audit.circumstances import origins_of
 from guardrails.audit.cleaning import Cleaner
 from guardrails.audit.content import Content, told_safely
 from guardrails.audit.errors import AuditUnavailable
+from guardrails.audit.forms import Forms, told_of
 from guardrails.audit.linking import own_record
 from guardrails.audit.record import as_json, body_of, rfc3339
 from guardrails.version import VERSION
@@ -63,6 +64,7 @@ class Scribe:
     def __init__(self, subjects: Subjects, *, clean: bool = True) -> None:
         self.subjects = subjects
         self._cleaner = Cleaner() if clean else None
+        self._forms = Forms()
 
     def bodies(self, drafts: Sequence[Draft]) -> list[bytes | Unmade]:
         """The bytes of records. Never raises."""
@@ -110,13 +112,29 @@ class Scribe:
             return Unmade(draft, error)
 
     def _finished(self, sheet: Sheet, *, is_suspect: bool) -> bytes | Unmade:
-        fields = sheet.draft.fields
         try:
-            whole = self._cleaned(sheet) if is_suspect else sheet.whole
-            self._seal(sheet, whole)
-            return body_of(fields)
+            made = None if is_suspect else self._by_form(sheet)
+            return self._by_field(sheet, is_suspect=is_suspect) if made is None else made
         except Exception as error:  # see above
             return Unmade(sheet.draft, error)
+
+    def _by_form(self, sheet: Sheet) -> bytes | None:
+        """A record like most; None for any other one."""
+        draft, content = sheet.draft, sheet.draft.content
+        if (content is not None and content.withheld) or not sheet.holds_something:
+            return None
+        begun = self._forms.begun(draft, sheet.subject.handle, rfc3339(draft.us))
+        if begun is None:
+            return None
+        sealed = sheet.subject.seal(sheet.whole, draft.fields["id"])
+        digest = sheet.digest
+        end = "" if digest is None else f',"digest":{{"{draft.part}":"{digest}"}}'
+        return f'{begun}"body":{{"sealed":"{sealed}"}}{end}'.encode()
+
+    def _by_field(self, sheet: Sheet, *, is_suspect: bool) -> bytes:
+        sheet.tell()
+        self._seal(sheet, self._cleaned(sheet) if is_suspect else sheet.whole)
+        return body_of(sheet.draft.fields)
 
     def _cleaned(self, sheet: Sheet) -> bytes | None:
         """What is sealed without secrets; None where they cannot be taken out."""
@@ -149,31 +167,45 @@ class Scribe:
 
 class Sheet:
     """A record half made: `whole` is the JSON that is to be sealed, `names` its fields in the clear that were
-    not made by the engine. Raises what making the fields raises."""
+    not made by the engine."""
 
-    __slots__ = ("draft", "names", "subject", "whole")
+    __slots__ = ("draft", "subject", "whole")
 
     def __init__(self, draft: Draft, subject: Subject) -> None:
         self.draft = draft
         self.subject = subject
-        fields, content = draft.fields, draft.content
+        self.whole = _whole(draft, draft.content.body if draft.content is not None else None)
+
+    def tell(self) -> None:
+        """Fill in the fields. Raises what that raises."""
+        draft, fields, content = self.draft, self.draft.fields, self.draft.content
         fields["at"], fields["us"], fields["engine"] = rfc3339(draft.us), draft.us, VERSION
-        fields["principal"] = subject.handle
+        fields["principal"] = self.subject.handle
         if draft.decision is not None:
             _tell_decision(fields, draft.decision, content.original if content else b"")
-        if (
-            content is not None
-            and content.original
-            and (content.body != content.original or content.withheld)
-        ):
-            fields["digest"] = {draft.part: subject.digest(content.original)}
-        self.whole = _whole(draft, content.body if content is not None else None)
-        self.names = {name: fields[name] for name in NAMES if fields.get(name)}
+        if (digest := self.digest) is not None:
+            fields["digest"] = {draft.part: digest}
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of what came in, where something else is written."""
+        content = self.draft.content
+        if content is None or not content.original:
+            return None
+        if content.body == content.original and not content.withheld:
+            return None
+        return self.subject.digest(content.original)
+
+    @property
+    def names(self) -> dict[str, Any]:
+        fields = self.draft.fields
+        return {name: fields[name] for name in NAMES if fields.get(name)}
 
     @property
     def text(self) -> str:
         """All that secrets are looked for in."""
-        return "\n".join([self.whole.decode(), *map(str, self.names.values())])
+        get = self.draft.fields.get
+        return f"{self.whole.decode()}\n{get('session')}\n{get('agent')}\n{get('tool')}\n{get('call_id')}"
 
     @property
     def holds_something(self) -> bool:
@@ -203,30 +235,16 @@ def _whole(draft: Draft, inner: bytes | None) -> bytes:
 
 def _tell_decision(fields: dict[str, Any], decision: Decision, original: bytes) -> None:
     """What a decision says, without anything of the event."""
-    outcome = decision.outcome
-    fields["outcome"] = outcome.value
-    fields["policy"] = decision.policy
-    fields["statements"] = [applied.name for applied in decision.applied]
-    fields["reasons"] = [applied.name for applied in decision.applied if applied.outcome is outcome]
+    fields |= told_of(decision)
+    fields["outcome"] = decision.outcome.value
     fields["reservation"] = fields.get("reservation") or decision.reservation
     fields["approval"], fields["request"] = decision.approval, decision.request
     if decision.labels:
         fields["labels"] = list(decision.labels)
     if decision.origins:
         fields["origins"] = origins_of(decision)
-    if decision.shadow:
-        fields["shadow"] = [applied.name for applied in decision.shadow]
     if decision.errors:
         fields["errors"] = [
             {"statement": each.statement, "kind": each.kind, "message": told_safely(each.message, original)}
             for each in decision.errors
-        ]
-    if decision.transforms:
-        fields["transforms"] = [
-            {"kind": each.kind, "statement": each.statement, "paths": list(each.paths)}
-            for each in decision.transforms
-        ]
-    if decision.obligations:
-        fields["obligations"] = [
-            {"kind": each.kind, "statement": each.statement} for each in decision.obligations
         ]

@@ -11,7 +11,8 @@ Whoever has no id is the subject of their session.
 from __future__ import annotations
 
 import os
-from base64 import b64decode, b64encode
+from base64 import b64decode
+from binascii import b2a_base64
 from hashlib import blake2b
 from pathlib import Path
 from threading import Lock
@@ -46,7 +47,8 @@ class Subject:
     def seal(self, text: bytes, record: str) -> str:
         """`text` for the holder of the key alone, bound to the id of its record."""
         nonce = new_nonce()
-        return b64encode(nonce + self._cipher.encrypt(nonce, text, record.encode())).decode()
+        data = nonce + self._cipher.encrypt(nonce, text, record.encode())
+        return b2a_base64(data, newline=False).decode()
 
     def open(self, sealed: str, record: str) -> bytes:
         """Raises `AuditError` for what was sealed otherwise."""
