@@ -149,7 +149,12 @@ def _text(line: bytes) -> str:
         ) from None
 
 
-def event_bytes(text: str, id: str = "") -> bytes:
-    """An event that carries a message. `text` has no line break, as compact JSON never has."""
-    head = f"id: {id}\n" if id else ""
-    return f"{head}event: message\ndata: {text}\n\n".encode()
+_BREAKS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+"""What some readers take for the end of a line; in JSON it can stand only in texts, and there it can be escaped."""
+
+
+def event_bytes(json: bytes) -> bytes:
+    """An event that carries a message, which is compact JSON and so has no line break of its own."""
+    if not json.isascii():
+        json = json.decode().translate(_BREAKS).encode()
+    return b"event: message\ndata: " + json + b"\n\n"
