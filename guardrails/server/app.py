@@ -98,7 +98,7 @@ class App:
         request: Request | None = None
         try:
             route, names = self.table.find(scope["method"], scope["path"], scope.get("raw_path") or b"")
-            request = Request(scope, receive, _admitted(scope, route, self.service))
+            request = Request(scope, receive, admitted(scope, route, self.service))
             request.names = names
             if route.streams:
                 request.send = send
@@ -117,7 +117,7 @@ class App:
             return teller(problem, request) if teller else refused(problem)
 
 
-def _admitted(scope: Any, route: Route, service: Service) -> Caller:
+def admitted(scope: Any, route: Route, service: Service) -> Caller:
     """Who calls, if they may. Raises `Problem`.
 
     A route for every method gets requests that a gateway asks about: their headers are those of somebody else, but

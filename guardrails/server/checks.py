@@ -12,7 +12,7 @@ from guardrails.decision_json import decision_as_json
 from guardrails.errors import EventError
 from guardrails.model import Outcome
 from guardrails.runtime.usage import COUNTS
-from guardrails.server.messages import Answer, told
+from guardrails.server.messages import Answer
 from guardrails.server.reading import json_of
 from guardrails.server.routes import Route
 from guardrails.server.schemas import ref
@@ -32,33 +32,53 @@ _KEPT: dict[int, tuple[Decision, bytes]] = {}
 
 async def check(service: Service, request: Request) -> Answer:
     """Decide a call, a result, an input or an output."""
-    event = json_of(request.body)
-    if event.__class__ is dict and event.get("type") not in CHECKED and "type" in event:
-        _refuse(event["type"], CHECKED)
-    decision = await service.decide(event, request.caller, len(request.body))
-    return Answer(200, written(decision))
+    event = checked_event(request.body)
+    return Answer(200, written(await service.decide(event, request.caller, len(request.body))))
 
 
 async def outcome(service: Service, request: Request) -> Answer:
     """Take note of what became of a call."""
-    return await _reported(service, request, "outcome")
+    event = reported_outcome(request.body)
+    return Answer(200, written(await service.decide(event, request.caller, len(request.body))))
 
 
 async def usage(service: Service, request: Request) -> Answer:
     """Charge what a model or tool used."""
-    return await _reported(service, request, "usage")
+    event = reported_usage(request.body)
+    return Answer(200, written(await service.decide(event, request.caller, len(request.body))))
 
 
-async def _reported(service: Service, request: Request, kind: str) -> Answer:
-    event = json_of(request.body)
+def checked_event(body: bytes) -> Any:
+    """The event of a body, if it is one that is decided. Raises `Problem`, `EventError`."""
+    event = json_of(body)
+    if event.__class__ is dict:
+        kind = event.get("type")
+        if (kind.__class__ is not str or kind not in CHECKED) and "type" in event:
+            _refuse(kind, CHECKED)
+    return event
+
+
+def reported_outcome(body: bytes) -> Any:
+    """The event of a body that says what became of a call."""
+    return _reported(body, "outcome")
+
+
+def reported_usage(body: bytes) -> Any:
+    """The event of a body that says what was used."""
+    event = _reported(body, "usage")
+    if event.__class__ is dict:
+        for name in COUNTS:
+            event |= _whole(name, event.get(name))
+    return event
+
+
+def _reported(body: bytes, kind: str) -> Any:
+    event = json_of(body)
     if event.__class__ is dict:
         if event.get("type", kind) != kind:
             _refuse(event["type"], (kind,))
         event["type"] = kind
-        for name in COUNTS:
-            event |= _whole(name, event.get(name))
-    decision = await service.decide(event, request.caller, len(request.body))
-    return told(decision_as_json(decision))
+    return event
 
 
 def _whole(name: str, value: Any) -> dict[str, int]:

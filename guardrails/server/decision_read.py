@@ -15,6 +15,8 @@ from guardrails.model import (
     Obligation,
     Outcome,
     Place,
+    Reuse,
+    ReuseBound,
     Transform,
 )
 from guardrails.runtime.engine import NOWHERE
@@ -92,4 +94,10 @@ def _frozen(value: Any) -> Any:
 
 def _approval(data: Json) -> Approval:
     people, otherwise = tuple(data["reviewers"]), tuple(data["otherwise"])
-    return Approval(people, data["quorum"], data["within"], otherwise, data["statement"])
+    reuse = _reuse(data["reuse"]) if data.get("reuse") else None
+    return Approval(people, data["quorum"], data["within"], otherwise, data["statement"], reuse)
+
+
+def _reuse(data: Json) -> Reuse:
+    bounds = [ReuseBound(each["amount"], each["per"], each["most"], each["unit"]) for each in data["bounds"]]
+    return Reuse(data["calls"], tuple(bounds))

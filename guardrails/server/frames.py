@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 HEAD = 4
 MOST_BEHIND = 128
 """Events of one connection that wait for their turn; beyond them nothing is read from it."""
+AT_ONCE = 64
+"""Events of one connection that are answered in one go; then others have their turn."""
 
 
 async def open_frames(service: Service, sock: socket.socket) -> asyncio.Server:
@@ -35,64 +37,150 @@ async def open_frames(service: Service, sock: socket.socket) -> asyncio.Server:
 
 
 class Frames(asyncio.Protocol):
-    """One connection."""
+    """One connection. A frame that is begun has to be whole in time; who does not read answers is not read."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._transport: Any = None
         self._data = bytearray()
+        self._wanted = HEAD
         self._caller: Caller | None = LOCAL if service.keys is None else None
-        self._behind: deque[bytes] = deque()
+        self._behind: deque[bytes | Problem] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._is_paused = False
+        self._is_over = False
+
+    # --- what the connection tells -------------------------------------------------------------
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._behind.clear()
+        self._settle()
+        self._writable.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+        self._mind_the_flow()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+        self._mind_the_flow()
+
+    def eof_received(self) -> bool:
+        """Nothing more comes; what came is answered before the connection is closed."""
+        self._is_over = True
+        if self._data:
+            self._give_up(Problem(400, "cut_short", "the connection ended within a frame"))
+        return self._task is not None
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._data
-        buffer += data
-        at, end = 0, len(buffer)
-        most = self._service.settings.most_body
-        while end - at >= HEAD:
-            length = int.from_bytes(buffer[at : at + HEAD])
-            if length > most:
-                self._give_up(Problem(413, "too_large", f"a frame has more than {most:,} bytes"))
+        if self._is_over:
+            return
+        if self._data:
+            self._data += data
+            if len(self._data) < self._wanted:
                 return
-            if end - at - HEAD < length:
-                break
-            self._take(bytes(buffer[at + HEAD : at + HEAD + length]))
-            at += HEAD + length
-        del buffer[:at]
+            data = bytes(self._data)
+            self._data.clear()
+            self._settle()
+        rest = self._take_all(data)
+        if rest and not self._is_over:
+            self._data += rest
+            self._timer = asyncio.get_running_loop().call_later(self._service.settings.patience, self._late)
 
-    def _take(self, frame: bytes) -> None:
-        service = self._service
-        is_short = len(frame) < service.settings.long_event
-        if self._caller is not None and self._task is None and is_short and service.is_quick:
+    # --- frames --------------------------------------------------------------------------------
+
+    def _take_all(self, data: bytes) -> bytes:
+        """Answer the frames that are whole, in one write; gives the beginning of the next."""
+        at, end, most = 0, len(data), self._service.settings.most_body
+        answers: list[bytes] = []
+        while end - at >= HEAD:
+            length = int.from_bytes(data[at : at + HEAD])
+            if length > most:
+                self._transport.write(b"".join(answers))
+                self._give_up(Problem(413, "too_large", f"a frame has more than {most:,} bytes"))
+                return b""
+            if end - at - HEAD < length:
+                self._wanted = HEAD + length
+                break
+            self._take(data[at + HEAD : at + HEAD + length], answers)
+            at += HEAD + length
+        else:
+            self._wanted = HEAD
+        if answers:
+            self._transport.write(b"".join(answers))
+        return data[at:]
+
+    def _take(self, frame: bytes, answers: list[bytes]) -> None:
+        """Put the answer of a frame to the others; or the frame to those that wait."""
+        service, caller = self._service, self._caller
+        if (
+            self._task is None
+            and caller is not None
+            and len(answers) < AT_ONCE
+            and len(frame) < service.settings.long_event
+            and service.is_quick
+        ):
             try:
-                self._write(written(service.decided(json_of(frame), self._caller)))
+                answer = written(service.decided(json_of(frame), caller))
             except Exception as error:
-                self._write(_told(error))
+                answer = _told(error)
+            answers.append(len(answer).to_bytes(HEAD) + answer)
             return
         self._behind.append(frame)
-        if len(self._behind) > MOST_BEHIND:
-            self._transport.pause_reading()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._catch_up())
+        self._mind_the_flow()
 
     async def _catch_up(self) -> None:
-        """Answer what waits, in its order."""
+        """Answer what waits, in its order, and let others have their turn in between."""
+        count = 0
         try:
             while self._behind and not self._transport.is_closing():
-                self._write(await self._answered(self._behind.popleft()))
-                if len(self._behind) == MOST_BEHIND:
-                    self._transport.resume_reading()
+                await self._writable.wait()
+                first = self._behind.popleft()
+                self._write(await self._answered(first))
+                self._mind_the_flow()
+                count += 1
+                if count % AT_ONCE == 0:
+                    await asyncio.sleep(0)
         finally:
             self._task = None
+            if self._is_over:
+                self._transport.close()
 
-    async def _answered(self, frame: bytes) -> bytes:
+    def _mind_the_flow(self) -> None:
+        """Read on only while not too much waits, here or on its way out."""
+        is_full = len(self._behind) > MOST_BEHIND or not self._writable.is_set()
+        if is_full == self._is_paused or self._transport.is_closing():
+            return
+        self._is_paused = is_full
+        if is_full:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _settle(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        """A frame is not whole yet: that of a client, unless it is the server that does not read."""
+        patience = self._service.settings.patience
+        if self._is_paused:
+            self._timer = asyncio.get_running_loop().call_later(patience, self._late)
+        else:
+            self._give_up(Problem(408, "too_slow", f"the frame was not there within {patience:g} seconds"))
+
+    async def _answered(self, frame: bytes | Problem) -> bytes:
+        if isinstance(frame, Problem):
+            return _told(frame)
         try:
             event = json_of(frame)
             if self._caller is None:
@@ -116,7 +204,12 @@ class Frames(asyncio.Protocol):
         self._transport.write(len(body).to_bytes(HEAD) + body)
 
     def _give_up(self, problem: Problem) -> None:
-        self._write(write_json(problem.as_json()).encode())
+        """The last answer, behind those that are still to come."""
+        self._is_over = True
+        if self._task is not None:
+            self._behind.append(problem)
+            return
+        self._write(_told(problem))
         self._transport.close()
 
 

@@ -45,6 +45,11 @@ class Settings:
     long_event: int = 20_000
     address: str = ""
 
+    @property
+    def quick_length(self) -> int:
+        """Bytes from which a body is not for the quick way: it is long, or too large."""
+        return min(self.long_event, self.most_body + 1)
+
 
 class Service:
     """One per process. `ask_reload` tells the other workers to reload, where there are any."""

@@ -151,7 +151,7 @@ async def _run(
 def _server(plan: Plan, service: Service) -> Any:
     from uvicorn import Config, Server
 
-    from guardrails.server.patience import PatientProtocol
+    from guardrails.server.quick import QuickProtocol
 
     class Quiet(Server):
         """Leaves signals to us."""
@@ -163,7 +163,7 @@ def _server(plan: Plan, service: Service) -> Any:
     return Quiet(
         Config(
             App(service.guard, service=service),
-            http=PatientProtocol,
+            http=QuickProtocol,
             ws="none",
             lifespan="on",
             log_config=None,
