@@ -102,6 +102,17 @@ def test_a_call_that_failed_or_was_dropped_is_given_back(mediation: Mediation) -
     mediation.receipts.finished()
 
 
+def test_what_a_failed_call_says_is_judged_and_charges_nothing(mediation: Mediation) -> None:
+    mediation.call("pay", {"amount": 50, "note": ""}, "c1")
+    mediation.failed("c1", "pay")
+    assert mediation.error("c1", "pay", "no funds").value == "no funds"
+    assert used(mediation) == 0
+    mediation.call("look", {}, "c2")
+    mediation.failed("c2", "look")
+    assert "secret-1" not in mediation.error("c2", "look", "no file secret-1").value
+    assert "secret-1" not in asyncio.run(mediation.aerror("c2", "look", "no file secret-1")).value
+
+
 def test_a_person_at_the_host_lets_a_call_through_once(mediation: Mediation) -> None:
     asking = mediation.call("pay", {"amount": 90, "note": ""}, "c1")
     assert asking.outcome == "ask"
