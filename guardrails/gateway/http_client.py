@@ -9,7 +9,6 @@ close the request's stream. A request always gets an answer: the server's own, o
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,7 @@ from guardrails.gateway.http_responses import (
 )
 from guardrails.gateway.links import LINK_FAILED, Limits, LinkError
 from guardrails.gateway.messages import failure, is_request, is_response, params_of, write
+from guardrails.gateway.stdio import say
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -85,7 +85,7 @@ class HttpLink:
     async def send(self, message: Message) -> None:
         """Send one message. Raises `LinkError` when the link is closed, or the server takes nothing any more."""
         if self._is_closed:
-            raise LinkError(f"the server `{self.name}` is not connected")
+            raise LinkError("it is not connected")
         if is_request(message):
             id = message["id"]
             self._tasks[id] = asyncio.create_task(self._asked(message))
@@ -235,7 +235,7 @@ class HttpLink:
         try:
             self._unsent.put_nowait(message)
         except asyncio.QueueFull:
-            raise LinkError(f"the server `{self.name}` takes no more messages") from None
+            raise LinkError("it takes no more messages") from None
 
     async def _send_in_order(self) -> None:
         while True:
@@ -265,7 +265,7 @@ class HttpLink:
             self._abort(params_of(message).get("requestId"))
 
     def _say(self, what: str) -> None:
-        sys.stderr.write(f"guard mcp: the server `{self.name}` {what}\n")
+        say(f"the server `{self.name}` {what}")
 
     # --- what the server says unasked -------------------------------------------------------------
 
@@ -309,7 +309,7 @@ class HttpLink:
         if not self._is_closed:
             self._is_closed = True
             self._session = ""
-            await self._ears.lost(f"the server `{self.name}`: {why}")
+            await self._ears.lost(why)
 
     # --- HTTP ------------------------------------------------------------------------------------
 

@@ -82,7 +82,9 @@ async def messages_of(
         raise Unanswered(f"it answers with the type `{kind[:80]}`, and not with JSON or a stream of events")
 
 
-async def _streamed(response: httpx.Response, bounds: Bounds, place: Resumption) -> AsyncGenerator[Message, None]:
+async def _streamed(
+    response: httpx.Response, bounds: Bounds, place: Resumption
+) -> AsyncGenerator[Message, None]:
     reader = EventReader(bounds)
     async for part in response.aiter_raw():
         try:

@@ -1,0 +1,159 @@
+"""Serving the gateway over HTTP: a socket in, the endpoint behind it, until a signal says that it is enough.
+
+Takes a plan. SIGTERM and SIGINT end it: streams on which nothing is under way end at once, requests have their grace, then
+servers are closed; a second signal does not wait. SIGHUP reads the keys anew, and the policy where the plan says how; what
+cannot be read changes nothing. An address that others reach is not listened on unless they have to show a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from guardrails.errors import GuardError
+from guardrails.gateway.http_admission import Gate
+from guardrails.gateway.http_server import ABORT, PATH, Endpoint, Serving
+from guardrails.gateway.stdio import say
+from guardrails.server.binding import Address, check_reach, listening, shown
+from guardrails.server.keys import Keys
+
+if TYPE_CHECKING:
+    from guardrails.gateway.http_sessions import Hub
+
+EXTRA = "install `guard-policy[server]`"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPlan:
+    """What to serve, and where. `open_hub` is called once, in the loop that serves. `grace` is how many seconds what is
+    under way may take at the end; `reload` loads the policy anew, and may raise `GuardError`."""
+
+    open_hub: Callable[[], Hub]
+    address: Address
+    keys_file: str | None = None
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    serving: Serving = field(default_factory=Serving)
+    grace: int = 10
+    tls: dict[str, Any] = field(default_factory=dict)
+    reload: Callable[[], None] | None = None
+
+    def gate(self) -> Gate:
+        """Who may come in. Raises `KeysError`."""
+        keys = Keys.read(self.keys_file) if self.keys_file else None
+        return Gate(keys, self.hosts, self.origins)
+
+
+def serve_http(plan: HttpPlan) -> int:
+    """Serve until a signal comes; gives an exit code. Raises `GuardError` for what cannot be served."""
+    for name in ("uvicorn", "httptools"):
+        try:
+            __import__(name)
+        except ImportError:
+            raise GuardError(f"`guard mcp --listen` needs the package `{name}`: {EXTRA}") from None
+    check_reach([plan.address], authenticated=plan.keys_file is not None)
+    gate = plan.gate()
+    found = listening(plan.address)
+    if found.family != getattr(socket, "AF_UNIX", None):
+        found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with asyncio.Runner(loop_factory=_loop()) as runner:
+        return runner.run(_run(plan, gate, found))
+
+
+def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop, where there is one for this system."""
+    try:
+        from uvloop import new_event_loop
+    except ImportError:
+        return None
+    return cast("Callable[[], asyncio.AbstractEventLoop]", new_event_loop)
+
+
+async def _run(plan: HttpPlan, gate: Gate, found: socket.socket) -> int:
+    endpoint = Endpoint(plan.open_hub(), gate, plan.serving)
+    server = server_of(endpoint, grace=plan.grace, **plan.tls)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _stop, server, endpoint)
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, _reload, plan, endpoint)
+    loop.call_soon(_say_where, found)
+    await server.serve([found])
+    return 0
+
+
+def _say_where(found: socket.socket) -> None:
+    where = shown(found)
+    sys.stdout.write(f"listening on {where}{PATH if where.startswith('http') else ''}\n")
+    sys.stdout.flush()
+
+
+def server_of(endpoint: Endpoint, *, grace: int = 10, **more: Any) -> Any:
+    """A uvicorn server that runs an endpoint. It leaves signals alone."""
+    from uvicorn import Config, Server
+
+    class Quiet(Server):
+        @contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    return Quiet(
+        Config(
+            endpoint,
+            http=_protocol(),
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=grace,
+            backlog=2048,
+            **more,
+        )
+    )
+
+
+def _protocol() -> Any:
+    from guardrails.server.patience import PatientProtocol
+
+    class AbortableProtocol(PatientProtocol):
+        """Lets the endpoint cut a connection whose reader does not read: to close it would be to wait for it."""
+
+        def on_headers_complete(self) -> None:
+            extensions = {**(self.scope.get("extensions") or {}), ABORT: self.transport.abort}
+            cast("dict[str, Any]", self.scope)["extensions"] = extensions
+            super().on_headers_complete()
+
+        def eof_received(self) -> bool:
+            """A client that closes the stream of a request takes the request back, and is not kept waiting for."""
+            return False
+
+    return AbortableProtocol
+
+
+def _stop(server: Any, endpoint: Endpoint) -> None:
+    server.force_exit = server.should_exit
+    server.should_exit = True
+    endpoint.hush()
+
+
+def _reload(plan: HttpPlan, endpoint: Endpoint) -> None:
+    """Keys and policy anew; each stays as it was where the new one cannot be used."""
+    try:
+        endpoint.gate = plan.gate()
+    except GuardError as error:
+        say(f"the keys stay: {error}")
+    if plan.reload is None:
+        return
+    try:
+        plan.reload()
+    except GuardError as error:
+        say(f"the policy in force stays: {error}")
