@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.integrations.hosts import Host
+    from guardrails.integrations.remembering import Remembered
     from guardrails.model import Decision
 
 ROOTS = ("CLAUDE_PROJECT_DIR", "GEMINI_PROJECT_DIR", "CURSOR_PROJECT_DIR")
@@ -34,8 +35,6 @@ MOST = 32 * 2**20
 """Bytes of an event that are read."""
 
 TIMEOUT = 8.0
-KEEP = 7 * 86_400_000_000
-"""How long an event is known again, in microseconds."""
 
 
 def hook(words: list[str]) -> int:
@@ -199,6 +198,7 @@ class Hearing(Decider):
     def __init__(self, request: HookRequest, policy: Policy) -> None:
         super().__init__(request, policy)
         self.policy = policy
+        self._request: HookRequest = request
         is_audited = bool(request.get("audit") or os.environ.get("GUARD_AUDIT"))
         self._counts = is_audited or bool(policy.program.head["stateful"])
         if self.state is None and is_audited:
@@ -208,12 +208,30 @@ class Hearing(Decider):
         """The decision on an event. What people are asked, and which events were there before, is kept in a
         store also where the policy itself keeps nothing."""
         if once and self._counts and self.state is not None:
-            return self._once(event, "hook/" + _digest(once))
+            return self._remembered.decided(event, once, super().decide)
         decision = super().decide(event)
         if decision.outcome.value != "ask" or self.state is not None:
             return decision
         self._remember()
         return super().decide(event)
+
+    def agreed(self, event: Any, decision: Decision, *, once: str = "") -> Decision:
+        """The decision on a call that asks, as if whoever sits at the host had agreed. What it uses up is held until
+        its result is here; when they do not agree it comes back in a day."""
+        from guardrails.integrations.remembering import HOLD
+
+        self._remembered.approve(decision, self._request.host, self._request.present)
+        return self.decide({**event, "hold": HOLD}, once=once)
+
+    def keep(self, once: str, event: Any, text: str) -> None:
+        if self.state is not None:
+            self._remembered.keep(once, event, text)
+
+    def kept(self, once: str, event: Any) -> str:
+        return self._remembered.kept(once, event) if self.state is not None else ""
+
+    def held(self, once: str) -> str:
+        return self._remembered.held(once) if once and self.state is not None else ""
 
     def seal(self, session: str, why: str) -> None:
         """Halt a session, also where the policy keeps nothing."""
@@ -221,44 +239,12 @@ class Hearing(Decider):
             self._remember()
         self._guard.halt(f"session:{session}", by="guard hook", why=why)
 
+    @property
+    def _remembered(self) -> Remembered:
+        from guardrails.integrations.remembering import Remembered
+
+        return Remembered(self._guard)
+
     def _remember(self) -> None:
         self.state = opened(own_store())
         self._guard = self._watched(self._policy.guard(self.state))
-
-    def held(self, once: str) -> str:
-        """The reservation of an earlier event; empty where none is known."""
-        if not once or self.state is None:
-            return ""
-        known = self.state.store.read("hook/" + _digest(once), now=self._guard.clock.now())
-        return known.text.split(" ")[2] if known else ""
-
-    def _once(self, event: Any, key: str) -> Decision:
-        """The decision on an event that may have been decided before: then it is written down only if it is
-        another one now."""
-        from guardrails.reporting import decided
-
-        assert self.state is not None
-        store, now = self.state.store, self._guard.clock.now()
-        name = _name(event, self._guard.digest)
-        known = store.read(key, now=now)
-        if known is not None and known.text.startswith(name):
-            again = decided(self._guard, event, None)
-            if known.text.startswith(f"{name} {again.outcome.value} "):
-                return again
-        decision = super().decide(event)
-        text = f"{name} {decision.outcome.value} {decision.reservation}"
-        store.swap(key, text, version=known.version if known else 0, keep=KEEP, now=now)
-        return decision
-
-
-def _name(event: Any, policy: str) -> str:
-    """What stands for an event and the policy that decides it."""
-    from guardrails.strict_json import write_json
-
-    return _digest(policy + write_json(event, by_name=True))
-
-
-def _digest(text: str) -> str:
-    from hashlib import sha256
-
-    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

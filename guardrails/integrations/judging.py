@@ -27,6 +27,19 @@ if TYPE_CHECKING:
             """The decision on an event. With `once`, a name of the event, it is written down once."""
             ...
 
+        def agreed(self, event: dict[str, Any], decision: Decision, *, once: str = "") -> Decision:
+            """The decision on a call that asks, as if whoever sits at the host had agreed: it is charged from now on,
+            because it runs without another question to guard once they do."""
+            ...
+
+        def keep(self, once: str, event: dict[str, Any], text: str) -> None:
+            """Keep a text with an event, for whoever tells of the same event again."""
+            ...
+
+        def kept(self, once: str, event: dict[str, Any]) -> str:
+            """What is kept with an event; empty where it is not known."""
+            ...
+
         def held(self, once: str) -> str:
             """What is held for an earlier event; empty where nothing is known of it."""
             ...
@@ -60,8 +73,11 @@ def judged(bench: Bench, host: Host, moment: Moment, setting: Setting) -> Answer
     """The answer to a moment. A session that can only be sealed is sealed here."""
     if moment.point not in ("input", "pre_tool", "post_tool", "output"):
         return GO
-    verdict = _JUDGES[moment.point](bench, moment, setting)
-    answer = fitted(verdict, moment, able(host, moment))
+    ables = able(host, moment)
+    if moment.point == "pre_tool":
+        answer = _calls(bench, moment, setting, ables)
+    else:
+        answer = fitted(_JUDGES[moment.point](bench, moment, setting), moment, ables)
     if answer.form == "seal":
         bench.seal(moment.session, answer.reason)
     return answer
@@ -76,7 +92,7 @@ def able(host: Host, moment: Moment) -> frozenset[str]:
 # --- calls -------------------------------------------------------------------------------------
 
 
-def _calls(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
+def _calls(bench: Bench, moment: Moment, setting: Setting, ables: frozenset[str]) -> Answer:
     events = [_event(moment, setting, number, "call") for number in range(len(moment.calls))]
     decisions = []
     for number, event in enumerate(events):
@@ -84,13 +100,55 @@ def _calls(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
         if decisions[-1].outcome.value in ("deny", "halt"):
             break
     worst = max(decisions, key=lambda decision: RANKS.index(decision.outcome.value))
+    verdict = _of_calls(moment, setting, worst, decisions)
     if any(call.tool == f"other.{CANARY}" for call in moment.calls):
-        return Verdict(
+        verdict = Verdict(
             "deny", f"The canary of `guard doctor` is denied; the policy {worst.policy} was asked."
         )
-    if worst.outcome.value != "allow":
+    answer = fitted(verdict, moment, ables)
+    if worst.outcome.value != "halt" and (before := _asked_before(bench, moment, setting, events)):
+        return before
+    if answer.form == "ask":
+        answer = _charged(bench, moment, setting, (events, decisions), answer)
+    if answer.form not in ("go", "change", "ask"):
         _take_back(bench, events, decisions)
-    return _of_calls(moment, setting, worst, decisions)
+    return answer
+
+
+def _charged(
+    bench: Bench,
+    moment: Moment,
+    setting: Setting,
+    asked: tuple[list[dict[str, Any]], list[Decision]],
+    answer: Answer,
+) -> Answer:
+    """The question of the host, with the call charged already; a refusal where a limit has no room for it."""
+    events, decisions = asked
+    for number, decision in enumerate(decisions):
+        if decision.outcome.value == "ask":
+            decisions[number] = again = bench.agreed(events[number], decision, once=_once(moment, number))
+            if again.outcome.value != "allow":
+                return Answer("refuse", reason_of(again))
+    if once := _once(moment, 0):
+        from guardrails.strict_json import write_json
+
+        bench.keep(once, events[0], write_json([sorted(setting.here), answer.reason, answer.value]))
+    return answer
+
+
+def _asked_before(
+    bench: Bench, moment: Moment, setting: Setting, events: list[dict[str, Any]]
+) -> Answer | None:
+    """The question that the host was given for this very call, which is charged since: some hooks fire twice. It is no
+    question to other people."""
+    once = _once(moment, 0)
+    text = bench.kept(once, events[0]) if once else ""
+    if not text:
+        return None
+    from guardrails.strict_json import read_json
+
+    here, reason, value = read_json(text)
+    return Answer("ask", reason, value) if here == sorted(setting.here) else Answer("refuse", reason)
 
 
 def _of_calls(moment: Moment, setting: Setting, worst: Decision, decisions: list[Decision]) -> Verdict:
@@ -149,12 +207,10 @@ def reason_of(decision: Decision) -> str:
 def _results(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
     if moment.failed:
         for number in range(len(moment.calls)):
-            held = bench.held(_once(moment, number, "pre_tool"))
-            report = {**_event(moment, setting, number, "outcome"), "outcome": "failed"}
-            bench.decide({**report, "reservation": held} if held else report)
+            bench.decide({**_after(bench, moment, setting, number, "outcome"), "outcome": "failed"})
         return Verdict("allow")
     events = [
-        {**_event(moment, setting, number, "result"), "result": moment.payload}
+        {**_after(bench, moment, setting, number, "result"), "result": moment.payload}
         for number in range(len(moment.calls))
     ]
     decisions = [bench.decide(event, once=_once(moment, number)) for number, event in enumerate(events)]
@@ -166,6 +222,13 @@ def _results(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
         )
     payload = changed[0].payload if changed else None
     return Verdict(worst.outcome.value, reason_of(worst), changed=bool(changed), payload=payload)
+
+
+def _after(bench: Bench, moment: Moment, setting: Setting, number: int, kind: str) -> dict[str, Any]:
+    """An event of a call that was made, with the name of what is held for it."""
+    event = _event(moment, setting, number, kind)
+    held = bench.held(_once(moment, number, "pre_tool"))
+    return {**event, "reservation": held} if held else event
 
 
 def _input(bench: Bench, moment: Moment, setting: Setting) -> Verdict:
@@ -187,7 +250,7 @@ def _text(bench: Bench, moment: Moment, setting: Setting, kind: str) -> Verdict:
     )
 
 
-_JUDGES = {"input": _input, "pre_tool": _calls, "post_tool": _results, "output": _output}
+_JUDGES = {"input": _input, "post_tool": _results, "output": _output}
 
 
 # --- events ------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from guardrails import Guard
 from guardrails.integrations.contract import Moment
 from guardrails.integrations.hosts import HOSTS, host_named
 from guardrails.integrations.judging import Setting, judged
-from guardrails.model import Decision
+from guardrails.model import Decision, Outcome
 
 PACK = Path(__file__).parents[2] / "policies/coding"
 FORMS = {"allow": {"go", "change"}, "ask": {"ask", "refuse"}, "deny": {"refuse"}, "halt": {"stop", "refuse"}}
@@ -30,6 +30,15 @@ class Bench:
     def decide(self, event: dict[str, Any], *, once: str = "") -> Decision:
         self.decisions.append(self.guard.decide(event))
         return self.decisions[-1]
+
+    def agreed(self, event: dict[str, Any], decision: Decision, *, once: str = "") -> Decision:
+        return Decision(Outcome.ALLOW, decision.policy)
+
+    def keep(self, once: str, event: dict[str, Any], text: str) -> None:
+        """Nobody tells of an event twice here."""
+
+    def kept(self, once: str, event: dict[str, Any]) -> str:
+        return ""
 
     def held(self, once: str) -> str:
         return ""
