@@ -106,7 +106,8 @@ def _calls(bench: Bench, moment: Moment, setting: Setting, ables: frozenset[str]
             "deny", f"The canary of `guard doctor` is denied; the policy {worst.policy} was asked."
         )
     answer = fitted(verdict, moment, ables)
-    if worst.outcome.value != "halt" and (before := _asked_before(bench, moment, setting, events)):
+    is_asked = worst.outcome.value in ("ask", "deny") or any(decision.approval for decision in decisions)
+    if is_asked and (before := _asked_before(bench, moment, setting, events)):
         return before
     if answer.form == "ask":
         answer = _charged(bench, moment, setting, (events, decisions), answer)
