@@ -180,6 +180,17 @@ def test_what_nobody_checked_is_noticed(mediation: Mediation) -> None:
     mediation.heard([("c2", "unknown")])
 
 
+def test_a_run_inside_another_ends_with_its_own_calls(mediation: Mediation) -> None:
+    mediation.call("look", {}, "outer")
+    mediation.call("look", {}, "inner")
+    with pytest.raises(Unmediated, match="the run is over"):
+        mediation.receipts.finished(["inner"])
+    mediation.result("inner", "look", "x")
+    mediation.receipts.finished(["inner", "unknown"])
+    with pytest.raises(Unmediated, match="the run is over"):
+        mediation.receipts.finished()
+
+
 def test_what_was_there_before_is_not_held_against_anybody(mediation: Mediation) -> None:
     mediation.receipts.from_before(["old"])
     mediation.heard([("old", "look")])
