@@ -12,13 +12,13 @@ from guardrails.approvals.groups import Groups
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
     from guardrails.approvals.desk import Approvals
-    from guardrails.guard import Guard
 
 
-def desk_of(guard: Guard, present: Iterable[str], name: str) -> Approvals:
+def desk_of(guard: Any, present: Iterable[str], name: str) -> Approvals:
     """The desk of the person called `name`, who is in the groups that are `present`."""
-    desk = guard.approvals
+    desk: Approvals = guard.approvals
     desk.groups = Groups({group: (name,) for group in ("whoever is there", *present)})
     return desk

@@ -3,164 +3,113 @@
     {"hooks": {"PreToolUse": [{"matcher": "*", "hooks": [{"type": "http", "onFailure": "block",
         "url": "http://127.0.0.1:8181/hooks/claude-code", "timeout": 10}]}]}}
 
-Claude Code takes every status but 2xx for a hook that failed, and by default goes on without it. So every answer here
-is a 200, also of a request that cannot be read or has no key: then it is a refusal that fits every event. What the host
-cannot do is refused: a prompt cannot be changed, and a call that waits for other people than the one at the
-keyboard is denied with the id of the request, to be made again. `X-Guard-Principal` says who that one is.
+It reads, judges and answers as `guard hook claude-code` does, in the same words (`run_command`, `read_file`, ...), so
+that one policy fits both doors. Claude Code takes every status but 2xx for a hook that failed, and by default goes
+on without it; so every answer here is a 200, also of a request that cannot be read or has no key: then it is a
+refusal that fits every event. `X-Guard-Principal` says who sits at the keyboard, `X-Guard-Root` which folder is the
+project's; without it that is the folder of the event.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from guardrails.model import Outcome
-from guardrails.server.degrading import blanked, is_changed, refusal
+from guardrails.integrations.hosts import claude_code, host_named
+from guardrails.integrations.judging import Setting, judged
+from guardrails.integrations.remembering import HOLD, Remembered
+from guardrails.integrations.wire import HookError
 from guardrails.server.messages import Answer, told
 from guardrails.server.problems import Problem
 from guardrails.server.reading import object_of
 from guardrails.server.routes import Route
 from guardrails.server.schemas import ANY_OBJECT
+from guardrails.strict_json import read_json
 
 if TYPE_CHECKING:
+    from guardrails.integrations.contract import Answer as Fitted
+    from guardrails.integrations.contract import Moment
     from guardrails.model import Decision
+    from guardrails.server.keys import Caller
     from guardrails.server.messages import Request
     from guardrails.server.service import Service
 
-Reply = dict[str, Any]
-
 
 async def hook(service: Service, request: Request) -> Answer:
-    """One event of Claude Code."""
+    """One event of Claude Code. An event of which guard knows nothing is let go."""
     said = object_of(request)
-    kind = said.get("hook_event_name")
-    if kind.__class__ is not str:
-        raise Problem(400, "malformed_event", "the hook event has no name", at="/hook_event_name")
-    if kind == "PostToolUseFailure":
-        await service.decide(_failed(said, request), request.caller, len(request.body))
+    if said.get("hook_event_name").__class__ is str and said["hook_event_name"] not in claude_code.EVENTS:
         return told({})
-    if kind not in ENCODERS:
-        return told({})
-    event = _events(said, request)[kind]
-    if event is None:
-        return told({})
-    decision = await service.decide(event, request.caller, len(request.body))
-    return told(
-        _stopped(decision) if decision.outcome is Outcome.HALT else ENCODERS[kind](said, event, decision)
-    )
+    try:
+        moment = claude_code.read(said, request.header(b"x-guard-root") or str(said.get("cwd") or "/"))
+    except HookError as error:
+        raise Problem(400, "malformed_event", str(error)) from None
+    setting = Setting(_principal(request), _agent(said, request))
+    host, bench = host_named(claude_code.NAME), Bench(service, request.caller)
+    answer = await service.apart(lambda: judged(bench, host, moment, setting))
+    return told(_written(moment, answer))
 
 
-def _events(said: dict[str, Any], request: Request) -> dict[str, dict[str, Any] | None]:
-    around = _around(said, request)
-    call = {
-        "tool": said.get("tool_name"),
-        "args": said.get("tool_input", {}),
-        "call_id": said.get("tool_use_id"),
-    }
-    call = {name: value for name, value in call.items() if value is not None} | around
-    last = said.get("last_assistant_message")
-    return {
-        "PreToolUse": {"type": "call", **call},
-        "PostToolUse": {"type": "result", "result": said.get("tool_response"), **call},
-        "UserPromptSubmit": {"type": "input", "text": said.get("prompt"), **around},
-        "Stop": None if last is None else {"type": "output", "text": last, **around},
-        "SubagentStop": None if last is None else {"type": "output", "text": last, **around},
-    }
+def _written(moment: Moment, answer: Fitted) -> dict[str, Any]:
+    out = claude_code.write(moment, answer).out
+    written: dict[str, Any] = read_json(out) if out else {}
+    return written
 
 
-def _around(said: dict[str, Any], request: Request) -> dict[str, Any]:
-    """Who works where."""
-    agent = {"id": "claude-code"}
-    for name in ("agent_id", "agent_type"):
-        if said.get(name).__class__ is str:
-            agent[name] = said[name]
-    found: dict[str, Any] = {"agent": agent}
-    if request.caller.agent is not None:
-        found["agent"] = agent | {"id": request.caller.agent}
-    if said.get("session_id").__class__ is str:
-        found["session"] = said["session_id"]
+def _principal(request: Request) -> dict[str, Any]:
     principal = request.header(b"x-guard-principal")
-    return found | ({"principal": {"id": principal}} if principal else {})
+    return {"id": principal} if principal else {}
 
 
-def _failed(said: dict[str, Any], request: Request) -> dict[str, Any]:
-    event = _events(said, request)["PreToolUse"]
-    assert event is not None
-    return event | {"type": "outcome", "outcome": "failed"}
-
-
-# --- answers -----------------------------------------------------------------------------------
-
-
-def _before(said: dict[str, Any], event: dict[str, Any], decision: Decision) -> Reply:
-    """Nothing is said of a call that is allowed as it is, so that Claude Code's own rules still hold."""
-    if decision.outcome is Outcome.ALLOW and not is_changed(decision, event):
-        return {}
-    found = {
-        "hookEventName": "PreToolUse",
-        "permissionDecision": "deny",
-        "permissionDecisionReason": refusal(decision),
+def _agent(said: dict[str, Any], request: Request) -> dict[str, Any]:
+    agent = {"id": request.caller.agent or claude_code.NAME}
+    return agent | {
+        name: said[name] for name in ("agent_id", "agent_type") if said.get(name).__class__ is str
     }
-    if decision.outcome is Outcome.ALLOW:
-        found |= {"permissionDecision": "allow", "updatedInput": decision.payload}
-        found["permissionDecisionReason"] = "The policy changed the arguments."
-    elif decision.outcome is Outcome.ASK and _may_ask_here(decision):
-        found["permissionDecision"] = "ask"
-    return {"hookSpecificOutput": found}
 
 
-def _may_ask_here(decision: Decision) -> bool:
-    """Whether whoever sits at the keyboard is who the policy asks."""
-    return all(not each.reviewers and each.quorum == 1 for each in decision.approvals)
+class Bench:
+    """Decides events of a caller, by the service's guard and with what its store knows. It may block."""
 
+    __slots__ = ("_caller", "_remembered", "_service")
 
-def _after(said: dict[str, Any], event: dict[str, Any], decision: Decision) -> Reply:
-    """The tool ran; what it gave back is changed, or nothing of it is left."""
-    if decision.outcome is Outcome.ALLOW:
-        return _replaced(decision.payload) if is_changed(decision, event) else {}
-    return _replaced(blanked(event["result"])) | _blocked(decision)
+    def __init__(self, service: Service, caller: Caller) -> None:
+        self._service = service
+        self._caller = caller
+        self._remembered = Remembered(service.guard)
 
+    def decide(self, event: dict[str, Any], *, once: str = "") -> Decision:
+        if once and self._service.guard.is_stateful:
+            return self._remembered.decided(event, once, self._decided)
+        decision = self._decided(event)
+        if decision.outcome.value != "ask" or decision.request is not None:
+            return decision
+        _ = self._service.guard.state  # from now on there is somewhere to keep what people are asked
+        return self._decided(event)
 
-def _replaced(value: Any) -> Reply:
-    return {"hookSpecificOutput": {"hookEventName": "PostToolUse", "updatedToolOutput": value}}
+    def _decided(self, event: dict[str, Any]) -> Decision:
+        return self._service.decided(event, self._caller)
 
+    def agreed(self, event: dict[str, Any], decision: Decision, *, once: str = "") -> Decision:
+        self._remembered.approve(decision, claude_code.NAME)
+        return self.decide({**event, "hold": HOLD}, once=once)
 
-def _prompt(said: dict[str, Any], event: dict[str, Any], decision: Decision) -> Reply:
-    is_fine = decision.outcome is Outcome.ALLOW and not is_changed(decision, event)
-    return {} if is_fine else _blocked(decision)
+    def keep(self, once: str, event: dict[str, Any], text: str) -> None:
+        self._remembered.keep(once, event, text)
 
+    def kept(self, once: str, event: dict[str, Any]) -> str:
+        return self._remembered.kept(once, event) if self._service.guard.is_stateful else ""
 
-def _last_words(said: dict[str, Any], event: dict[str, Any], decision: Decision) -> Reply:
-    """The model is sent back once; if it says it again, the work ends."""
-    if decision.outcome is Outcome.ALLOW and not is_changed(decision, event):
-        return {}
-    return _stopped(decision) if said.get("stop_hook_active") is True else _blocked(decision)
+    def held(self, once: str) -> str:
+        return self._remembered.held(once) if once and self._service.guard.is_stateful else ""
 
-
-def _blocked(decision: Decision) -> Reply:
-    return {"decision": "block", "reason": refusal(decision)}
-
-
-def _stopped(decision: Decision) -> Reply:
-    return _ending(refusal(decision))
-
-
-def _ending(reason: str) -> Reply:
-    """A refusal of whatever it was, that also ends the work."""
-    return {"continue": False, "stopReason": reason, "decision": "block", "reason": reason}
-
-
-ENCODERS = {
-    "PreToolUse": _before,
-    "PostToolUse": _after,
-    "UserPromptSubmit": _prompt,
-    "Stop": _last_words,
-    "SubagentStop": _last_words,
-}
+    def seal(self, session: str, why: str) -> None:
+        self._service.guard.halt(f"session:{session}", by="guard serve", why=why)
 
 
 def plainly(problem: Problem, request: Request | None) -> Answer:
-    """A problem is a refusal of whatever was asked, as a 200."""
-    return told(_ending(f"The policy could not be asked, so nothing is allowed: {problem}"))
+    """A problem is a refusal of whatever was asked, as a 200, that also ends the work."""
+    reason = f"The policy could not be asked, so nothing is allowed: {problem}"
+    return told({"continue": False, "stopReason": reason, "decision": "block", "reason": reason})
 
 
 ROUTES = (

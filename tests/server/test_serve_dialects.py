@@ -12,7 +12,7 @@ CARD = "4111111111111111"
 
 HOOKED = """\
 policy hooked
-on call Bash {
+on call run_command {
   allow
   deny when args.command contains "rm " because "No deleting."
   ask when args.command contains "push"
@@ -23,7 +23,7 @@ on call Bash {
 on call "http.*" { allow when args.path == "/open" }
 on call query { allow when args.q == "a" }
 on call plain { allow }
-on result Bash { redact /[0-9]{16}/; deny when result.stdout contains "private" }
+on result run_command { redact /[0-9]{16}/; deny when result.stdout contains "private" }
 on input { deny when text contains "ignore previous"; redact /[0-9]{16}/ }
 on output { redact /[0-9]{16}/; deny when text contains "secret" }
 """
@@ -60,9 +60,9 @@ def test_claude_code_before_a_call(hooked: Served) -> None:
     assert bash(hooked, "git push")["hookSpecificOutput"]["permissionDecision"] == "ask"
     waiting = bash(hooked, "pay 3")["hookSpecificOutput"]
     assert waiting["permissionDecision"] == "deny"
-    assert "id" in waiting["permissionDecisionReason"]
+    assert "is waiting" in waiting["permissionDecisionReason"]
     changed = bash(hooked, f"echo {CARD}")["hookSpecificOutput"]
-    assert changed["permissionDecision"] == "allow"
+    assert "permissionDecision" not in changed
     assert CARD not in changed["updatedInput"]["command"]
     stopped = bash(hooked, "reboot")
     assert (stopped["continue"], stopped["stopReason"] != "") == (False, True)
@@ -79,8 +79,7 @@ def test_claude_code_after_a_call(hooked: Served) -> None:
     assert CARD not in changed["stdout"]
     assert hook(hooked, "PostToolUse", **about, tool_response=output | {"stdout": "fine"}) == {}
     withheld = hook(hooked, "PostToolUse", **about, tool_response=output | {"stdout": "private thing"})
-    assert withheld["decision"] == "block"
-    assert withheld["hookSpecificOutput"]["updatedToolOutput"]["stdout"] == "[withheld by policy]"
+    assert withheld["hookSpecificOutput"]["updatedToolOutput"]["stdout"].startswith("[withheld: ")
     assert hook(hooked, "PostToolUseFailure", **about, error="x") == {}
 
 
@@ -138,13 +137,13 @@ def test_litellm(hooked: Served) -> None:
 @pytest.mark.parametrize(
     ("call", "action"),
     [
-        (called("Bash", '{"command": "ls"}'), "NONE"),
-        (called("Bash", '{"command": "rm x"}'), "BLOCKED"),
-        (called("Bash", '{"command": "git push"}'), "BLOCKED"),
-        (called("Bash", f'{{"command": "echo {CARD}"}}'), "BLOCKED"),
-        (called("Bash", '{"command": "ls", "command": "rm x"}'), "BLOCKED"),
-        (called("Bash", '{"command": "l'), "BLOCKED"),
-        (called("Bash", "[]"), "BLOCKED"),
+        (called("run_command", '{"command": "ls"}'), "NONE"),
+        (called("run_command", '{"command": "rm x"}'), "BLOCKED"),
+        (called("run_command", '{"command": "git push"}'), "BLOCKED"),
+        (called("run_command", f'{{"command": "echo {CARD}"}}'), "BLOCKED"),
+        (called("run_command", '{"command": "ls", "command": "rm x"}'), "BLOCKED"),
+        (called("run_command", '{"command": "l'), "BLOCKED"),
+        (called("run_command", "[]"), "BLOCKED"),
         (called("unknown", "{}"), "BLOCKED"),
         ({"id": "c1"}, "BLOCKED"),
     ],
