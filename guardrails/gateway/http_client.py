@@ -46,7 +46,7 @@ KEPT = 4.0
 """Seconds that an unused connection is kept; less than servers keep it, who else would close it under a request."""
 
 
-class HttpLink:
+class RemoteLink:
     """The way to one server that is reached over HTTP."""
 
     def __init__(self, place: Remote, limits: Limits | None = None) -> None:

@@ -132,7 +132,7 @@ def _protocol() -> Any:
             cast("dict[str, Any]", self.scope)["extensions"] = extensions
             super().on_headers_complete()
 
-        def eof_received(self) -> bool:
+        def eof_received(self) -> bool:  # type: ignore[override]  # the base says nothing, which means no
             """A client that closes the stream of a request takes the request back, and is not kept waiting for."""
             return False
 

@@ -45,9 +45,7 @@ class Exchange(Protocol):
 class Hub(Protocol):
     """What opens exchanges."""
 
-    async def open(self, who: Who) -> Exchange: ...
-
-    async def close(self) -> None: ...
+    def open(self, who: Who) -> Exchange: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,12 +206,12 @@ class Sessions:
         self._hub = hub
         self._keeping = keeping or Keeping()
         self._old: dict[str, OldSession] = {}
-        self._new: dict[tuple[str, str], asyncio.Task[Shared]] = {}
+        self._new: dict[tuple[str, str], Shared] = {}
 
     async def begin(self, who: Who) -> OldSession:
         """A new session of the old era. Raises `Refusal` when its caller has too many that are in use."""
         await self._make_room(who.key)
-        session = OldSession(await self._hub.open(who), who)
+        session = OldSession(self._hub.open(who), who)
         self._old[session.id] = session
         return session
 
@@ -226,18 +224,12 @@ class Sessions:
 
     async def shared(self, who: Who) -> Shared:
         """The caller's exchange in the new era. Raises `Refusal` like `begin`."""
+        if (who.key, who.session) not in self._new:
+            await self._make_room(who.key)
         found = self._new.get((who.key, who.session))
         if found is None:
-            await self._make_room(who.key)
-            found = self._new.setdefault((who.key, who.session), asyncio.create_task(self._opened(who)))
-        return await asyncio.shield(found)
-
-    async def _opened(self, who: Who) -> Shared:
-        try:
-            return Shared(await self._hub.open(who), who)
-        except BaseException:
-            self._new.pop((who.key, who.session), None)
-            raise
+            found = self._new[who.key, who.session] = Shared(self._hub.open(who), who)
+        return found
 
     async def _make_room(self, key: str) -> None:
         mine = [each for each in self._all() if each.who.key == key]
@@ -250,9 +242,7 @@ class Sessions:
 
     def _all(self) -> Iterator[Kept]:
         yield from self._old.values()
-        for task in self._new.values():
-            if task.done() and not task.cancelled() and task.exception() is None:
-                yield task.result()
+        yield from self._new.values()
 
     async def close(self, kept: Kept) -> None:
         """End a session, and what is under way in it."""
@@ -281,4 +271,3 @@ class Sessions:
     async def close_all(self) -> None:
         for kept in list(self._all()):
             await self.close(kept)
-        await self._hub.close()

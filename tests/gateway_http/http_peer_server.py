@@ -1,0 +1,98 @@
+"""An MCP server over HTTP, made with the official SDK (either line): a peer for tests of the gateway.
+
+Prints the port that it listens on, then serves `/mcp` until it is killed. With `--json` its answers are JSON where the
+protocol leaves it to choose.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Any
+
+import anyio
+import uvicorn
+
+try:
+    from mcp.server.mcpserver import Context, MCPServer
+
+    app: Any = MCPServer("shop")
+    IS_NEW = True
+except ImportError:
+    from mcp.server.fastmcp import (
+        Context,  # type: ignore[no-redef]  # the old line
+        FastMCP,
+    )
+
+    app = FastMCP("shop")
+    IS_NEW = False
+
+
+@app.tool()
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+@app.tool()
+def read_card(name: str) -> str:
+    """The card of a customer."""
+    return f"{name} pays with 4111111111111111"
+
+
+@app.tool()
+def delete_all() -> str:
+    """Delete everything."""
+    return "deleted"
+
+
+@app.tool()
+def fail() -> str:
+    """Fail."""
+    raise ValueError("no such thing")
+
+
+@app.tool()
+async def count(to: int, ctx: Context) -> int:
+    """Count, and say how far it is."""
+    for each in range(1, to + 1):
+        await ctx.report_progress(each, to, f"at {each}")
+    return to
+
+
+@app.tool()
+async def sleep(seconds: float) -> str:
+    """Sleep."""
+    await anyio.sleep(seconds)
+    return "slept"
+
+
+@app.resource("shop://about")
+def about() -> str:
+    """About the shop."""
+    return "A shop with 4111111111111111 in it."
+
+
+@app.prompt()
+def greet(name: str) -> str:
+    """Greet somebody."""
+    return f"Greet {name}."
+
+
+def main() -> None:
+    is_json = "--json" in sys.argv
+    if IS_NEW:
+        web = app.streamable_http_app(json_response=is_json)
+    else:
+        app.settings.json_response = is_json
+        web = app.streamable_http_app()
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as found:
+        found.bind(("127.0.0.1", 0))
+        found.listen()
+        sys.stdout.write(f"{found.getsockname()[1]}\n")
+        sys.stdout.flush()
+        uvicorn.Server(uvicorn.Config(web, log_level="error")).run([found])
+
+
+if __name__ == "__main__":
+    main()
