@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from guardrails.streaming import OutputStream
 
 NO_LEASE = ("", None)
+_FOR_NOTHING = (None, None, None)
 _NOWHERE = Place("<engine>", 0, 0, 0, 0)
 
 
@@ -104,6 +105,8 @@ class Session:
     @property
     def told(self) -> dict[str, Any]:
         """What the host said of the session beside its id: facts, and the task with the values that it takes."""
+        if self._opened_for == _FOR_NOTHING:
+            return dict(self._facts)
         task, given, _ = self._opened_for
         said = {"task": task, "given": given}
         return {**self._facts, **{name: each for name, each in said.items() if each is not None}}
