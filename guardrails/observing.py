@@ -119,7 +119,7 @@ def observed(check: Check, decide: Callable[[], Decision]) -> Decision:
     """The decision, with everyone told who does not stand around it already. Whoever heard of the begin hears
     of the end, also when something in between fails."""
     active = _ACTIVE.get()
-    fresh = [observer for observer in check.guard.observers if observer not in active]
+    fresh = _fresh(check.guard.observers, active)
     if not fresh:
         return decide()
     token, waiting = _ACTIVE.set((*active, *fresh)), list[Observer]()
@@ -139,7 +139,7 @@ def observed(check: Check, decide: Callable[[], Decision]) -> Decision:
 async def observed_later(check: Check, decide: Callable[[], Awaitable[Decision]]) -> Decision:
     """The same for a check that is awaited."""
     active = _ACTIVE.get()
-    fresh = [observer for observer in check.guard.observers if observer not in active]
+    fresh = _fresh(check.guard.observers, active)
     if not fresh:
         return await decide()
     token, waiting = _ACTIVE.set((*active, *fresh)), list[Observer]()
@@ -156,7 +156,12 @@ async def observed_later(check: Check, decide: Callable[[], Awaitable[Decision]]
         _ACTIVE.reset(token)
 
 
-def _begin(fresh: list[Observer], check: Check, waiting: list[Observer]) -> None:
+def _fresh(observers: tuple[Observer, ...], active: tuple[Observer, ...]) -> tuple[Observer, ...]:
+    """Who does not stand around the check already."""
+    return tuple(each for each in observers if each not in active) if active else observers
+
+
+def _begin(fresh: tuple[Observer, ...], check: Check, waiting: list[Observer]) -> None:
     for observer in fresh:
         observer.begun(check)
         waiting.append(observer)

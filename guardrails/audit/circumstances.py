@@ -32,6 +32,9 @@ _GONE = object()
 
 def circumstances_of(check: Check, decision: Decision, content: Content | None = None) -> bytes:
     """The JSON of what is written beside a payload; empty where there is nothing."""
+    agent = check.agent
+    if not (check.said or check.about) and (agent.__class__ is not dict or len(agent) <= ("id" in agent)):
+        return b""
     told = {name: value for name, value in check.said.items() if name != "by" or value != "user"}
     records = _records(check)
     if records and content is not None and decision.transforms:

@@ -41,8 +41,11 @@ class Linker:
             growing.checked = growing.size
         elif begins:
             self.check(growing)
-        for body in bodies:
-            growing.add(body)
+        done = 0
+        while done < len(bodies):
+            room = max(1, EVERY - (growing.size - growing.checked))
+            growing.add_all(bodies[done : done + room])
+            done += room
             if growing.size - growing.checked >= EVERY:
                 self.check(growing)
         return growing

@@ -83,23 +83,21 @@ class Recorder(Observer):
 
     def _draft(self, check: Check, decision: Decision, took: int) -> Draft:
         point = check.point
-        if point in ("usage", "reserve"):
+        part = _PARTS.get(point)
+        if part is None:
             return self._usage(check, decision)
-        fields = self._fields(check, decision.id)
-        fields["latency_us"] = took // 1000
-        content = content_of(check, decision)
-        is_outcome = point == "result" or check.streamed == "end"
+        fields, content = self._fields(check, decision.id), content_of(check, decision)
+        fields["latency_us"], kind = took // 1000, "intent"
         if point == "call":
             self._remember(check, content.original, decision)
         elif point == "result":
-            fields["status"] = "ok"
+            fields["status"], kind = "ok", "outcome"
             fields["ref"], fields["reservation"] = self._intent_of(check)
         if check.streamed:
-            fields["status"] = "streamed"
+            fields["status"], kind = "streamed", "outcome" if check.streamed == "end" else kind
         return Draft(
-            "outcome" if is_outcome else "intent", fields, subject=_subject(check.principal, check.session),
-            who=check.principal, decision=decision, content=content, part=_PARTS[point],
-            beside=circumstances_of(check, decision, content),
+            kind, fields, _subject(check.principal, check.session), check.principal, decision, content, part,
+            circumstances_of(check, decision, content),
         )  # fmt: skip
 
     def _usage(self, check: Check, decision: Decision) -> Draft:
@@ -115,8 +113,9 @@ class Recorder(Observer):
     def _fields(self, check: Check, id: str) -> dict[str, Any]:
         trace, span = trace_of(check.session, id)
         agent = check.agent.get("id") if isinstance(check.agent, dict) else None
-        clock = check.guard.clock
-        time = check.time if check.time is not None or isinstance(clock, SystemClock) else clock.now()
+        clock, time = check.guard.clock, check.time
+        if time is None and clock.__class__ is not SystemClock:
+            time = clock.now()
         return {
             "id": id, "trace": trace, "span": span, "session": check.session, "point": check.point,
             "tool": _name(check.tool), "call_id": check.call_id, "agent": _name(agent),

@@ -39,7 +39,7 @@ class Draft:
     __slots__ = ("beside", "content", "decision", "fields", "part", "subject", "us", "who")
 
     def __init__(
-        self, kind: str, fields: dict[str, Any], *, subject: str, who: Any = None,
+        self, kind: str, fields: dict[str, Any], subject: str, who: Any = None,
         decision: Decision | None = None, content: Content | None = None, part: str = "facts",
         beside: bytes = b"",
     ) -> None:  # fmt: skip

@@ -103,7 +103,8 @@ def _answered(record: Record, facts: dict[str, Any]) -> str:
         return f"  request {about}: {facts.get('verdict')} by {by} did not count, {facts.get('why')}"
     unread = "" if facts.get("read") else ", unread"
     others = f", with {facts['together'] - 1} more" if facts.get("together", 1) > 1 else ""
-    return f"  request {about}: {what} by {by}, now {facts.get('state')}{unread}{others}"
+    far = f", good for {facts['good for']}" if "good for" in facts else ""
+    return f"  request {about}: {what} by {by}, now {facts.get('state')}{far}{unread}{others}"
 
 
 def _names(names: Any) -> str:
