@@ -38,6 +38,7 @@ COMMANDS = {
     "audit": ("audit", "Read, check and care for an audit log."),
     "approvals": ("approvals", "Show what waits for people, and answer it."),
     "hook": ("hook_help", "Answer a coding agent that is about to do something."),
+    "mcp": ("mcp", "Stand between an MCP client and MCP servers."),
     "install": ("install", "Put guard's hooks into a coding agent's configuration."),
     "doctor": ("doctor", "Prove that coding agents are blocked on this machine."),
     "tools": ("tools", "Work with tool files."),

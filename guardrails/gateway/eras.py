@@ -37,6 +37,13 @@ SESSION_KEY = "guard/session"
 ASKED = {"sampling/createMessage": "sampling", "elicitation/create": "elicitation", "roots/list": "roots"}
 """What a server may ask of a client -> what policies and capabilities call it."""
 
+CACHED = (
+    "prompts/list", "resources/list", "resources/read", "resources/templates/list", "server/discover", "tools/list",
+)  # fmt: skip
+"""Methods whose results say in the new era how long they hold."""
+
+ONLY_NEW = ("resultType", "ttlMs", "cacheScope")
+
 ME = {"name": "guard", "title": "Guard, an MCP gateway", "version": VERSION}
 
 
@@ -83,14 +90,15 @@ def envelope(
     return {**found, LEVEL_KEY: level} if level else found
 
 
-def complete(result: dict[str, Any], *, new: bool) -> dict[str, Any]:
-    """A result of our own as the client's era has it."""
+def complete(result: dict[str, Any], *, new: bool, method: str = "") -> dict[str, Any]:
+    """A result as the client's era has it. What a policy filtered for one caller is for no cache of others."""
     if not new:
-        return {
-            name: value for name, value in result.items() if name not in ("resultType", "ttlMs", "cacheScope")
-        }
+        return {name: value for name, value in result.items() if name not in ONLY_NEW}
     meta = {SERVER_KEY: ME, **(result.get("_meta") or {})}
-    return {"resultType": "complete", **result, "_meta": meta}
+    if is_unfinished(result):
+        return {**result, "_meta": meta}
+    cache = {"ttlMs": 0, "cacheScope": "private"} if method in CACHED else {}
+    return {**result, **cache, "resultType": "complete", "_meta": meta}
 
 
 def is_unfinished(result: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from what was read and judged, never passed on as it came.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from guardrails.gateway.links import Id, Message
@@ -57,7 +57,7 @@ def read(frame: bytes) -> Message:
     except Refused as refused:
         refused.ids = _ids_of(value)
         raise
-    return value  # type: ignore[no-any-return]  # `check` looked at it
+    return dict(value)
 
 
 def read_value(frame: bytes) -> Any:
@@ -83,8 +83,8 @@ def read_value(frame: bytes) -> Any:
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        seen: set[str] = set()
-        twice = next(name for name, _ in pairs if name in seen or seen.add(name))
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the message has the key `{twice[:80]}` twice in one object")
     return found
 
@@ -197,7 +197,7 @@ def _check_error(error: dict[str, Any]) -> None:
         raise Refused("an `error` has a whole number as `code` and a text as `message`")
 
 
-def is_id(value: Any) -> bool:
+def is_id(value: Any) -> TypeGuard[Id]:
     if value.__class__ is int:
         return -MAX_ID < int(value) < MAX_ID
     return value.__class__ is str and len(value) <= MAX_ID_LENGTH

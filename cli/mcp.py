@@ -1,0 +1,247 @@
+"""`guard mcp`: the policy between an MCP client and MCP servers.
+
+Standard output belongs to the protocol, so everything for people goes to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from guardrails.errors import GuardError, PolicyError
+
+from . import exits
+from .check_options import Request, parameter
+from .options import functions_option, param_option, store_option
+from .policies import Policy
+from .problems import Stop, usage
+from .stores import check_prices, named_store, opened, own_store
+
+if TYPE_CHECKING:
+    from guardrails.gateway.hub import Plan
+    from guardrails.gateway.links import Place
+    from guardrails.guard import Guard
+
+
+class Serving(click.Command):
+    """What stands after `--` is the server's own command line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta["server"] = tuple(args[at + 1 :])
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+
+@click.command("mcp", cls=Serving)
+@click.argument("paths", nargs=-1, metavar="POLICY... [-- COMMAND ARGS...]", type=click.Path())
+@click.option("--config", metavar="FILE", help="Servers, as MCP clients write them: `mcpServers` by name.")
+@click.option(
+    "--name", default="server", show_default=True, metavar="NAME", help="What COMMAND is called in policies."
+)
+@click.option(
+    "--as",
+    "pattern",
+    metavar="PATTERN",
+    help="What tools are called in policies; mcp.{server}.{tool} when left out.",
+)
+@click.option("--listen", metavar="ADDRESS", help="HOST:PORT for clients over HTTP, instead of this one.")
+@click.option(
+    "--keys", metavar="FILE", help="With --listen: who may call, as `guard key` writes it; else GUARD_KEYS."
+)
+@click.option(
+    "--allow-host", "hosts", multiple=True, metavar="HOST", help="With --listen: a name it is reached by."
+)
+@click.option(
+    "--allow-origin", "origins", multiple=True, metavar="ORIGIN", help="With --listen: pages that may call."
+)
+@click.option("--principal", metavar="JSON", help="Whom the agent works for.")
+@click.option("--agent", metavar="JSON", help="The agent.")
+@click.option("--session", metavar="ID", help="The policy's session; a new one when left out.")
+@click.option(
+    "--present",
+    multiple=True,
+    metavar="GROUP",
+    help="A group of reviewers that the person at the client belongs to; may be repeated.",
+)
+@click.option("--accept-changes", is_flag=True, help="Pin tools as they are now, whatever they were.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, 86_400, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a server may take to answer.",
+)
+@click.option("--no-watch", is_flag=True, help="Keep the policy as it is, also when its files change.")
+@click.option("--audit", metavar="URL", help="The audit log; else GUARD_AUDIT.")
+@click.option("--reviewers", metavar="FILE", help="Who is in which group; else GUARD_REVIEWERS.")
+@click.option("--prices", metavar="FILE", help="A price table, for budgets of cost.")
+@store_option
+@param_option
+@functions_option
+@click.pass_context
+def serving(ctx: click.Context, paths: tuple[str, ...], **options: Any) -> int:
+    """Stand between an MCP client and MCP servers, and hold every call and result to a policy.
+
+    \b
+      guard mcp team.guard --name git -- uvx mcp-server-git --repository .
+      guard mcp team.guard --config servers.json --present owner
+      guard mcp team.guard --config servers.json --listen 127.0.0.1:8811 --keys keys.json
+      guard mcp pins list
+
+    A client starts this command where it would have started the server. Tools are `mcp.NAME.TOOL` in the policy, and
+    closed unless it allows them. What a tool was when it was first seen is pinned: `guard mcp pins` shows and accepts
+    changes.
+    """
+    if not paths and os.environ.get("GUARD_POLICY"):
+        paths = (os.environ["GUARD_POLICY"],)
+    if not paths:
+        raise usage("a policy file is needed", "such as `guard mcp policy.guard -- uvx mcp-server-git`")
+    try:
+        return _served(_plan(options, ctx.meta.get("server", ())), paths, options)
+    except PolicyError as error:
+        raise Stop(exits.POLICY, str(error)) from error
+    except GuardError as error:
+        raise Stop(exits.IO, f"error: {error}") from error
+
+
+class Mcp(click.Command):
+    """`guard mcp pins ...`, or `guard mcp POLICY ...`."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        if args[:1] == ["pins"]:
+            from .mcp_pins import command as pins
+
+            return pins.make_context(f"{info_name} pins", args[1:], parent, **extra)
+        return serving.make_context(info_name, args, parent, **extra)
+
+
+command = Mcp("mcp", help=serving.help, params=serving.params)
+
+
+def _served(plan: Plan, paths: tuple[str, ...], options: dict[str, Any]) -> int:
+    from guardrails.gateway.hub import Hub
+
+    guard = _guard(paths, options)
+    watching = None if options["no_watch"] else guard.watch()
+    try:
+        if options["listen"] is not None:
+            return _listened(guard, plan, options)
+        from guardrails.gateway.pumping import run
+
+        run(Hub(guard, plan))
+        return exits.ALLOW
+    finally:
+        if watching is not None:
+            watching.stop()
+        if guard.audit is not None:
+            guard.audit.close()
+
+
+def _listened(guard: Guard, plan: Plan, options: dict[str, Any]) -> int:
+    from guardrails.gateway.http_server import Serving as HttpServing
+    from guardrails.gateway.http_serving import HttpPlan, serve_http
+    from guardrails.gateway.hub import Hub
+    from guardrails.server.binding import AddressError, address_of
+
+    try:
+        address = address_of(options["listen"])
+    except AddressError as error:
+        raise usage(str(error)) from error
+    hub = Hub(guard, plan)
+    http = HttpPlan(
+        lambda: hub,
+        address,
+        options["keys"] or os.environ.get("GUARD_KEYS") or None,
+        options["hosts"],
+        options["origins"],
+        HttpServing(base=hub.who(), limits=plan.limits),
+        reload=lambda: _reload(guard),
+    )
+    return serve_http(http)
+
+
+def _reload(guard: Guard) -> None:
+    guard.reload()
+
+
+# --- what is asked for -------------------------------------------------------------------------
+
+
+def _plan(options: dict[str, Any], server: tuple[str, ...]) -> Plan:
+    from guardrails.gateway.hub import Plan
+    from guardrails.gateway.links import Limits
+    from guardrails.gateway.naming import PATTERN, Naming, NamingError
+
+    places = _places(options, server)
+    pattern = options["pattern"] or PATTERN
+    try:
+        Naming([place.name for place in places], pattern)
+    except NamingError as error:
+        raise usage(str(error)) from error
+    return Plan(
+        places,
+        pattern,
+        options["present"],
+        _record(options, "principal"),
+        _record(options, "agent"),
+        options["session"] or "",
+        options["accept_changes"],
+        Limits(answering=options["timeout"]),
+    )
+
+
+def _places(options: dict[str, Any], server: tuple[str, ...]) -> tuple[Place, ...]:
+    from guardrails.gateway.configuration import ConfigurationError, read_places
+    from guardrails.gateway.links import Local
+
+    if (options["config"] is not None) == bool(server):
+        raise usage(
+            "the servers are named once: after `--`, or in a file",
+            "`guard mcp POLICY -- COMMAND ARGS...`, or `guard mcp POLICY --config servers.json`",
+        )
+    if server:
+        return (Local(options["name"], server[0], server[1:]),)
+    try:
+        return read_places(options["config"])
+    except ConfigurationError as error:
+        raise Stop(exits.DATA, f"error: {error}") from error
+
+
+def _record(options: dict[str, Any], name: str) -> dict[str, Any]:
+    if options[name] is None:
+        return {}
+    from .json_values import option_value
+
+    value = option_value(options[name], name)
+    if value.__class__ is not dict:
+        raise usage(f"`--{name}` is a JSON object")
+    return dict(value)
+
+
+def _guard(paths: tuple[str, ...], options: dict[str, Any]) -> Guard:
+    """The guard. It always has a store: pins and requests are there, and so is what other processes halt."""
+    from guardrails.guard import Guard, Source
+
+    request = Request()
+    request.paths[:] = paths
+    request.params.update(map(parameter, options["params"]))
+    request.modules[:] = options["modules"]
+    policy = Policy(request)
+    policy.keep()
+    state = opened(named_store(options["store"]) or own_store(), options["prices"])
+    check_prices(state)
+    source = Source(policy.paths, policy.params, policy.functions)
+    guard = Guard(policy.program, source=source, state=state, reviewers=options["reviewers"])
+    guard.write_to(options["audit"])
+    if os.environ.get("GUARD_TELEMETRY"):
+        from guardrails.telemetry import instrument
+
+        instrument(guard, os.environ["GUARD_TELEMETRY"])
+    return guard
