@@ -356,16 +356,22 @@ class Ledger:
             self._estimates[decision.reservation] = wanted_by(judged, self.session).demands
         return decision
 
+    def expect(self, reservation: str, usage: Usage) -> None:
+        """Tell anew for which usage a reservation was made, where another process made it."""
+        self._estimates[reservation] = self._demands(usage)
+
     def _actual(self, usage: Usage, estimate: list[Demand]) -> dict[str, Any]:
         """What was used in the end, by the keys that the estimate was reserved on."""
+        known = {demand.key for demand in estimate}
+        return {demand.key: demand.amount for demand in self._demands(usage) if demand.key in known}
+
+    def _demands(self, usage: Usage) -> list[Demand]:
+        """What budgets want of the store for a usage; nothing where it cannot be judged."""
         from guardrails.runtime.spending import record_for
 
         record = record_for(self, usage)
         judged = self.guard.engine.judge("usage", usage.tool, {}, record, self.subject, self.clock.now())
-        if isinstance(judged, Decision):
-            return {}
-        known = {demand.key for demand in estimate}
-        return {d.key: d.amount for d in wanted_by(judged, self.session).demands if d.key in known}
+        return [] if isinstance(judged, Decision) else wanted_by(judged, self.session).demands
 
 
 def _call_key(tool: Any, args: Any, call_id: str | None) -> str:
