@@ -15,11 +15,13 @@
      "origins": [{"what", "test", "answer", "span", "parts": [{"text", "weak", "sources": [{"event", "point",
                   "tool", "path", "labels", "words", "exact"}]}]}]}
 
-Every key is always there. `payload` replaces the event's own arguments, result or text where `transforms`
-is not empty; `within` and `retry_after` are seconds; a span is null where no text of the policy is meant.
-`reservation` names what limits and budgets hold for the call, for the event that reports what became of it.
-`labels` are those that statements gave to what comes in, `origins` the questions about where a value came from,
-with the events and words that the answers rest on (`answer` is null where it could not be known).
+Every key is always there; but an approval that is good for more than one call has `reuse` as well:
+{"calls": 3, "bounds": [{"amount": "args.amount", "most": "200", "unit": "", "per": "each" or "total"}]}.
+`payload` replaces the event's own arguments, result or text where `transforms` is not empty; `within` and
+`retry_after` are seconds; a span is null where no text of the policy is meant. `reservation` names what limits
+and budgets hold for the call, for the event that reports what became of it. `labels` are those that statements
+gave to what comes in, `origins` the questions about where a value came from, with the events and words that the
+answers rest on (`answer` is null where it could not be known).
 """
 
 from __future__ import annotations
@@ -28,7 +30,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from guardrails.model import Applied, Approval, Decision, Denial, Failure, Obligation, Place, Transform
+    from guardrails.model import (
+        Applied,
+        Approval,
+        Decision,
+        Denial,
+        Failure,
+        Obligation,
+        Place,
+        Reuse,
+        Transform,
+    )
     from guardrails.provenance.parts import Source
     from guardrails.runtime.provenance import Finding
 
@@ -100,13 +112,21 @@ def _obligation(obligation: Obligation) -> dict[str, Any]:
 
 
 def _approval(approval: Approval) -> dict[str, Any]:
+    reuse = approval.reuse
     return {
         "statement": approval.statement,
         "reviewers": list(approval.reviewers),
         "quorum": approval.quorum,
         "within": approval.within,
         "otherwise": list(approval.otherwise),
+        **({} if reuse is None else {"reuse": _reuse(reuse)}),
     }
+
+
+def _reuse(reuse: Reuse) -> dict[str, Any]:
+    names = ("amount", "most", "unit", "per")
+    bounds = [{name: getattr(bound, name) for name in names} for bound in reuse.bounds]
+    return {"calls": reuse.calls, "bounds": bounds}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

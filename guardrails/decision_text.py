@@ -134,7 +134,8 @@ def _approval(approval: Approval) -> str:
     number = f"{approval.quorum} of " if approval.quorum > 1 else ""
     within = f" within {duration(approval.within)}" if approval.within is not None else ""
     otherwise = f", else by {' or '.join(approval.otherwise)}" if approval.otherwise else ""
-    return f"by {number}{people}{within}{otherwise}, for {approval.statement}"
+    reuse = f", good for {approval.reuse}" if approval.reuse else ""
+    return f"by {number}{people}{within}{otherwise}, for {approval.statement}{reuse}"
 
 
 def _ids(what: str, id: str | None) -> list[str]:

@@ -161,11 +161,44 @@ class Obligation(Value):
         self.details = details
 
 
+class ReuseBound(Value):
+    """What the calls of one approval may come to: `amount` as the policy writes it, at most `most` (an exact
+    number as text) of `unit` (a currency, or empty), `per` `each` call or in `total`. `function` gives the
+    amount of a call."""
+
+    __slots__ = ("amount", "function", "most", "per", "unit")
+    _hidden = ("function",)
+
+    def __init__(self, amount: str, per: str, most: str, unit: str = "", function: str = "") -> None:
+        self.amount = amount
+        self.per = per
+        self.most = most
+        self.unit = unit
+        self.function = function
+
+    def __str__(self) -> str:
+        return f"{self.amount} up to {self.most}{f' {self.unit}' if self.unit else ''} {self.per}"
+
+
+class Reuse(Value):
+    """How far one approval goes: `calls` of the tool in the session, within all `bounds`."""
+
+    __slots__ = ("bounds", "calls")
+
+    def __init__(self, calls: int, bounds: tuple[ReuseBound, ...] = ()) -> None:
+        self.calls = calls
+        self.bounds = bounds
+
+    def __str__(self) -> str:
+        calls = "1 call" if self.calls == 1 else f"{self.calls} calls"
+        return ", ".join([f"{calls} in the session", *map(str, self.bounds)])
+
+
 class Approval(Value):
     """What an `ask` needs: any of `reviewers` (empty: whoever the host asks), `quorum` of them, within
-    `within` seconds (None: no deadline), else `otherwise`."""
+    `within` seconds (None: no deadline), else `otherwise`. Without `reuse` an approval is for one call."""
 
-    __slots__ = ("otherwise", "quorum", "reviewers", "statement", "within")
+    __slots__ = ("otherwise", "quorum", "reuse", "reviewers", "statement", "within")
 
     def __init__(
         self,
@@ -174,12 +207,14 @@ class Approval(Value):
         within: float | None,
         otherwise: tuple[str, ...],
         statement: str,
+        reuse: Reuse | None = None,
     ) -> None:
         self.reviewers = reviewers
         self.quorum = quorum
         self.within = within
         self.otherwise = otherwise
         self.statement = statement
+        self.reuse = reuse
 
 
 class Denial(Value):

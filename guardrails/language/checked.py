@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TypeAlias
 
 from guardrails.diagnostics import Span
@@ -52,13 +53,36 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class ReuseBound:
+    """What the calls of one approval may come to: each of them, or in total (`per`). `text` is the amount as it
+    is written, `unit` its currency (empty for a number)."""
+
+    span: Span
+    text: str
+    amount: core.Core
+    per: str
+    most: int | Decimal
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """How far one approval goes: so many calls of the tool in the session, within these bounds."""
+
+    calls: int
+    bounds: tuple[ReuseBound, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
-    """Who decides an `ask`, by when (microseconds), and who else then."""
+    """Who decides an `ask`, by when (microseconds), and who else then. Without `reuse` an approval is for one
+    call."""
 
     reviewers: tuple[str, ...]
     quorum: int
     within: int | None
     otherwise: tuple[str, ...]
+    reuse: Reuse | None = None
 
 
 @dataclass(frozen=True, slots=True)

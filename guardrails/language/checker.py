@@ -121,7 +121,7 @@ def _blocks(item: syntax.Item) -> Iterator[syntax.Block]:
 def _defaults(typer: Typer, items: list[Item]) -> Iterator[Fallback]:
     for policy, item in items:
         if isinstance(item, syntax.Default):
-            yield Fallback(item.point, verdict_of(typer, item.effect), item.because, item.span, policy)
+            yield Fallback(item.point, verdict_of(typer, item.effect, None), item.because, item.span, policy)
 
 
 def _reveals(

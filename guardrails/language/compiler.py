@@ -12,6 +12,7 @@ import ast
 import marshal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from itertools import groupby
 from types import CodeType
 from typing import Any
@@ -20,6 +21,7 @@ from guardrails.diagnostics import Span
 from guardrails.language import core
 from guardrails.language import types as t
 from guardrails.language.checked import (
+    Ask,
     Change,
     Checked,
     Duty,
@@ -30,6 +32,7 @@ from guardrails.language.checked import (
     Meaning,
     Meter,
     Requirement,
+    ReuseBound,
     Rule,
     Step,
     Steps,
@@ -168,6 +171,8 @@ class UnitBuilder:
         for lowered in rules:
             if isinstance(lowered.meaning, Change | Mark) and lowered.meaning.rows is not None:
                 self._row_function(file, lowered)
+            for bound in _reuse_bounds(lowered):
+                self._amount_function(file, lowered.rule, bound)
 
     def _add(self, file: str, name: str, parameters: list[str], body: list[ast.stmt]) -> None:
         code = compiled(file, name, parameters, body)
@@ -182,6 +187,13 @@ class UnitBuilder:
         test = at(ast.Compare(value, [ast.Is()], [ast.Constant(True)]), lowered.meaning.rows.span)
         body = [*self._prologue(emission), ast.Return(test)]
         self._add(file, f"row_{lowered.rule.index}", ["row", "args", "s", "payload", "now", "tool"], body)
+
+    def _amount_function(self, file: str, rule: Rule, bound: ReuseBound) -> None:
+        """What a call comes to on a bound of an approval, as a function of the event."""
+        emission = Emission((bound.amount,), self.constants)
+        value = argument(emission, bound.amount)
+        body = [*self._prologue(emission), ast.Return(value)]
+        self._add(file, _amount_name(rule, bound), ["args", "s", "payload", "now", "tool"], body)
 
     # --- what the bits mean --------------------------------------------------------------------
 
@@ -323,7 +335,7 @@ def effect_of(lowered: Lowered, step: Step | None) -> tuple[object, ...]:
         outcome,
         isinstance(verdict, Verdict) and verdict.grants and rule.task is None,
         rule.shadow,
-        (ask.reviewers, ask.quorum, ask.within, ask.otherwise) if ask else None,
+        _asked(rule, ask) if ask else None,
         _duty(meaning),
         _change(rule, meaning) if isinstance(meaning, Change) else None,
         any(
@@ -335,6 +347,35 @@ def effect_of(lowered: Lowered, step: Step | None) -> tuple[object, ...]:
         watched_by(lowered),
         _mark(rule, meaning) if isinstance(meaning, Mark) else None,
     )
+
+
+def _asked(rule: Rule, ask: Ask) -> tuple[object, ...]:
+    """Who is asked; and how far an approval goes, where it goes further than one call."""
+    people = (ask.reviewers, ask.quorum, ask.within, ask.otherwise)
+    if ask.reuse is None:
+        return people
+    bounds = tuple((b.text, b.per, _digits(b.most), b.unit, _amount_name(rule, b)) for b in ask.reuse.bounds)
+    return (*people, (ask.reuse.calls, bounds))
+
+
+def _digits(number: int | Decimal) -> str:
+    """A number as people write it: no exponent, no zeros that say nothing."""
+    text = f"{number:f}" if isinstance(number, Decimal) else str(number)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _reuse_bounds(lowered: Lowered) -> Iterator[ReuseBound]:
+    """What approvals of a statement are good up to."""
+    meaning = lowered.meaning
+    verdicts = [row.verdict for row in meaning.rows] if isinstance(meaning, Steps) else [meaning]
+    for verdict in verdicts:
+        if isinstance(verdict, Verdict) and verdict.ask is not None and verdict.ask.reuse is not None:
+            yield from verdict.ask.reuse.bounds
+
+
+def _amount_name(rule: Rule, bound: ReuseBound) -> str:
+    """The name of its function; no two bounds of a statement begin at the same place."""
+    return f"amount_{rule.index}_{bound.span.line}_{bound.span.column}"
 
 
 def _duty(meaning: Meaning) -> tuple[object, ...] | None:

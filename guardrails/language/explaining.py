@@ -12,6 +12,7 @@ from typing import Final
 
 from guardrails.diagnostics import Diagnostic
 from guardrails.language import explaining_past as past
+from guardrails.language import explaining_reuse as far
 from guardrails.language import explaining_statements as statements
 from guardrails.language import explaining_values as values
 from guardrails.language.failure import Failure, shown
@@ -122,6 +123,8 @@ _READERS: Final[tuple[Callable[[Failure], Diagnostic | None], ...]] = (
     statements.misplaced,
     statements.conditional,
     statements.unknown_start,
+    far.reuse,
+    far.misplaced,
     statements.unknown_point,
     statements.where_for_when,
     statements.assignment,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # A line that begins with one of these goes on with the line before, where the grammar lets it.
 CONTINUES: Final = words(
     "when unless because within and or in matches like contains is has else with warn by per sample to of "
-    "burst degrade was where checksum context only"
+    "burst degrade was where checksum context only for"
 )
 CONTINUES_KINDS: Final = words(
     "RPAR RSQB COMMA COLON DOT EACH COMPARE LESSTHAN MORETHAN EQUAL PLUS STAR SLASH MODULO VBAR AMPERSAND"

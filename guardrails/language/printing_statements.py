@@ -70,7 +70,14 @@ def _ask(node: syntax.Ask) -> Doc:
         (" ", names(node.reviewers)) if node.reviewers else "",
         f" within {literal(node.within)}" if node.within else "",
         (" else ", names(node.otherwise)) if node.otherwise else "",
+        Indent((LINE, _reuse(node.reuse))) if node.reuse else "",
     )
+
+
+def _reuse(node: syntax.Reuse) -> Doc:
+    """How far an approval goes; a bound may begin a line."""
+    head = ("for ", value(node.calls), " calls in session")
+    return (head, *((",", LINE, value(b.amount), " up to ", value(b.most), f" {b.per}") for b in node.bounds))
 
 
 def _review(node: syntax.Review) -> Doc:

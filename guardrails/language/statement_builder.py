@@ -61,10 +61,21 @@ class EffectBuilder:
 
     @staticmethod
     def ask(parts: Parts) -> syntax.Ask:
-        _, quorum, _, reviewers, _, within, _, otherwise = parts
+        _, quorum, _, reviewers, _, within, _, otherwise, reuse = parts
+        deadline = maybe_literal(within)
         return syntax.Ask(
-            cover(parts), words_of(reviewers), _quorum(quorum), maybe_literal(within), words_of(otherwise)
+            cover(parts), words_of(reviewers), _quorum(quorum), deadline, words_of(otherwise), reuse
         )
+
+    @staticmethod
+    def reuse(parts: Parts) -> syntax.Reuse:
+        bounds = tuple(part for part in parts if type(part) is syntax.ReuseBound)
+        return syntax.Reuse(cover(parts), parts[1], bounds)
+
+    @staticmethod
+    def reuse_bound(parts: Parts) -> syntax.ReuseBound:
+        amount, _, _, most, per = parts
+        return syntax.ReuseBound(cover(parts), amount, most, per.value)
 
     @staticmethod
     def flag(parts: Parts) -> syntax.Flag:

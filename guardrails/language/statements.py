@@ -22,6 +22,7 @@ from guardrails.language.checked import (
     keyword_of,
 )
 from guardrails.language.expressions import FAULTY, Typer, described
+from guardrails.language.reuse import reuse_of
 from guardrails.language.scope import Scope
 from guardrails.model import Outcome
 
@@ -68,7 +69,10 @@ def _misplaced_in_session(typer: Typer, rule: Rule) -> None:
     typer.report("misplaced-statement", f"`{word}` cannot stand in `on session`", rule.statement.span, help)
 
 
-def verdict_of(typer: Typer, effect: syntax.Allow | syntax.Ask | syntax.Deny | syntax.Halt) -> Verdict:
+def verdict_of(
+    typer: Typer, effect: syntax.Allow | syntax.Ask | syntax.Deny | syntax.Halt, scope: Scope | None
+) -> Verdict:
+    """The verdict; `scope` is None for a default, and where no call is asked about."""
     if not isinstance(effect, syntax.Ask):
         return Verdict(Outcome(type(effect).__name__.lower()))
     if effect.reviewers and effect.quorum > 1 and len(effect.reviewers) > 1:
@@ -79,11 +83,12 @@ def verdict_of(typer: Typer, effect: syntax.Allow | syntax.Ask | syntax.Deny | s
             f"write `ask {effect.quorum} of {effect.reviewers[0]}`",
         )
     within = int(syntax.quantity_of(effect.within)) if effect.within else None
-    return Verdict(Outcome.ASK, Ask(effect.reviewers, effect.quorum, within, effect.otherwise))
+    far = None if effect.reuse is None else reuse_of(typer, effect.reuse, scope)
+    return Verdict(Outcome.ASK, Ask(effect.reviewers, effect.quorum, within, effect.otherwise, far))
 
 
 def _verdict(typer: Typer, rule: Rule, effect: Any, scope: Scope) -> Meaning:
-    return verdict_of(typer, effect)
+    return verdict_of(typer, effect, scope if rule.block.point == "call" else None)
 
 
 def _require(typer: Typer, rule: Rule, effect: syntax.Require, scope: Scope) -> Meaning:
@@ -106,7 +111,8 @@ def _threshold(typer: Typer, rule: Rule, effect: syntax.Threshold, scope: Scope)
             effect.value.span,
         )
         return None
-    rows = tuple(_row(typer, value, row, scope) for row in effect.rows)
+    asks = scope if rule.block.point == "call" else None
+    rows = tuple(_row(typer, value, row, scope, asks) for row in effect.rows)
     _check_rows(typer, effect, rows)
     return Steps(value, rows)
 
@@ -117,7 +123,7 @@ def _narrowed_by_bounds(typer: Typer, value: core.Core, effect: syntax.Threshold
     return narrow(value, t.DECIMAL)
 
 
-def _row(typer: Typer, value: core.Core, row: syntax.Row, scope: Scope) -> Step:
+def _row(typer: Typer, value: core.Core, row: syntax.Row, scope: Scope, asks: Scope | None) -> Step:
     from guardrails.language.comparisons import _compare
 
     bound = None
@@ -125,7 +131,7 @@ def _row(typer: Typer, value: core.Core, row: syntax.Row, scope: Scope) -> Step:
         limit = typer.lower(row.bound, scope)
         comparison = syntax.Comparison(row.bound.span, "<=", row.bound, row.bound)
         bound = _compare(typer, comparison, value, limit) if limit.type != FAULTY else limit
-    return Step(bound, verdict_of(typer, row.effect), row.because, row.span)
+    return Step(bound, verdict_of(typer, row.effect, asks), row.because, row.span)
 
 
 def _check_rows(typer: Typer, effect: syntax.Threshold, rows: tuple[Step, ...]) -> None:

@@ -278,13 +278,32 @@ class Allow(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class ReuseBound(Node):
+    """`args.amount up to 200 each`: what the calls of one approval may come to, each of them or in total."""
+
+    amount: Expr
+    most: Expr
+    per: Choice["each", "total"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse(Node):
+    """`for 3 calls in session, args.amount up to 200 each`: how far one approval goes."""
+
+    calls: Expr
+    bounds: tuple[ReuseBound, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Ask(Node):
-    """`ask 2 of finance within 4h else security`; reviewers empty means whoever the host asks."""
+    """`ask 2 of finance within 4h else security`; reviewers empty means whoever the host asks. Without `reuse`
+    an approval is for one call."""
 
     reviewers: tuple[str, ...]
     quorum: int
     within: Literal | None
     otherwise: tuple[str, ...]
+    reuse: Reuse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from guardrails.model import (
     Obligation,
     Outcome,
     Place,
+    Reuse,
+    ReuseBound,
     Transform,
     strictest,
 )
@@ -292,9 +294,10 @@ class Draft:
     def approvals(self) -> Iterable[Approval]:
         for _, effect in self.effects:
             if effect.ask and not effect.shadow:
-                reviewers, quorum, within, otherwise = effect.ask
+                reviewers, quorum, within, otherwise, *far = effect.ask
                 seconds = None if within is None else within / 1_000_000
-                yield Approval(reviewers, quorum, seconds, otherwise, effect.applied.name)
+                reuse = _reuse(*far[0]) if far else None
+                yield Approval(reviewers, quorum, seconds, otherwise, effect.applied.name, reuse)
 
     def transform(self, event: tuple[Any, ...]) -> tuple[Any, tuple[Transform, ...]]:
         """The changed payload (None without a change) and what was changed. A transform that cannot be
@@ -310,3 +313,7 @@ class Draft:
             first = self.changes[0].applied
             self.failures.append(failure_of(error, first.name, first.place))
             return None, listed(self.changes)
+
+
+def _reuse(calls: int, bounds: tuple[tuple[str, str, str, str, str], ...]) -> Reuse:
+    return Reuse(calls, tuple([ReuseBound(*bound) for bound in bounds]))
