@@ -5,6 +5,7 @@ from __future__ import annotations
 from guardrails.lint import suppressions
 from guardrails.lint.rules import (
     amounts,
+    approvals,
     conflicts,
     content,
     dead,
@@ -20,6 +21,6 @@ from guardrails.lint.rules import (
 )
 
 FAMILIES = (
-    dead, conflicts, thresholds, grants, patterns, texts, names, tools, structure, wording, amounts, content,
+    dead, conflicts, thresholds, approvals, grants, patterns, texts, names, tools, structure, wording, amounts, content,
     origins, suppressions,
 )  # fmt: skip
