@@ -40,6 +40,11 @@ as_option: Decorator = click.option(
 reason_option: Decorator = click.option(
     "--reason", default="", metavar="TEXT", help="Why; it is kept, and agents are told of a denial."
 )
+once_option: Decorator = click.option(
+    "--once",
+    is_flag=True,
+    help="For the call that is shown alone, where the policy would let it be for more.",
+)
 kind_option: Decorator = click.option(
     "--kind", type=click.Choice(("ask", "review")), help="Only requests before, or reviews after."
 )
@@ -146,17 +151,23 @@ def show(desk_at: Desk, id: str, by: str | None, form: str) -> int:
 @as_option
 @reason_option
 @click.option("--for", "lasting", metavar="DURATION", help="For how long it can be used, such as 10m.")
+@once_option
 @at_desk
 @format_option("text", "json")
 def approve(
     desk_at: Desk,
     ids: tuple[str, ...],
+    *,
     by: str | None,
     reason: str,
     lasting: str | None,
+    once: bool,
     form: str,
 ) -> int:
-    """Approve of requests: each lets one call through, once."""
+    """Approve of requests: each lets one call through, once.
+
+    Where the policy lets an approval be good for more calls, `show` says for which.
+    """
     seconds = None
     if lasting is not None:
         given = lasting
@@ -165,7 +176,7 @@ def approve(
     who = by or _user()
 
     def answer(id: str) -> Request:
-        return desk.approve(id, by=who, reason=reason, seconds=seconds, together=len(ids))
+        return desk.approve(id, by=who, reason=reason, seconds=seconds, once=once, together=len(ids))
 
     return _answered(desk, ids, answer, form)
 
@@ -174,13 +185,21 @@ def approve(
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @as_option
 @reason_option
+@once_option
 @at_desk
 @format_option("text", "json")
-def deny(desk_at: Desk, ids: tuple[str, ...], by: str | None, reason: str, form: str) -> int:
-    """Deny requests: the same calls stay denied in their sessions."""
+def deny(desk_at: Desk, ids: tuple[str, ...], *, by: str | None, reason: str, once: bool, form: str) -> int:
+    """Deny requests, or take back approvals of which something is left.
+
+    What they are about stays denied in their sessions.
+    """
     desk, _ = desk_at()
     who = by or _user()
-    return _answered(desk, ids, lambda id: desk.deny(id, by=who, reason=reason, together=len(ids)), form)
+
+    def answer(id: str) -> Request:
+        return desk.deny(id, by=who, reason=reason, once=once, together=len(ids))
+
+    return _answered(desk, ids, answer, form)
 
 
 @command.command("judge")

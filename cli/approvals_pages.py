@@ -11,6 +11,7 @@ from guardrails.approvals.batches import Batch
 from guardrails.approvals.desk import Approvals
 from guardrails.approvals.report import Habits
 from guardrails.approvals.request import WAITING, Need, Request
+from guardrails.approvals.reusing import good_for, reuse_as_json, used
 from guardrails.runtime.clock import SystemClock
 from guardrails.runtime.refusals import span_of
 from guardrails.strict_json import write_json
@@ -38,7 +39,8 @@ DEFAULTS = {
 def as_json(request: Request, desk: Approvals) -> dict[str, Any]:
     """A request as plain data: times in ISO 8601, durations in seconds."""
     needs = [
-        asdict(need) | {"within": _seconds(need.within), "met": request.is_met(index)}
+        {name: value for name, value in asdict(need).items() if name != "reuse"}
+        | {"within": _seconds(need.within), "met": request.is_met(index)}
         for index, need in enumerate(request.needs)
     ]
     answers = [
@@ -61,6 +63,8 @@ def as_json(request: Request, desk: Approvals) -> dict[str, Any]:
         "subject": asdict(request.subject),
         "needs": needs,
         "answers": answers,
+        "reuse": reuse_as_json(request),
+        "alone": request.alone or None,
         "context": asdict(request.dossier),
         "why": request.why,
     }
@@ -77,8 +81,13 @@ def line_of(request: Request, desk: Approvals) -> str:
     last = request.answers[-1] if request.answers else None
     by = f" ({last.verdict} by {last.by}{f': {last.reason}' if last.reason else ''})" if last else ""
     state = desk.state_of(request)
-    until = f", to be used until {moment(request.until)}" if state == "approved" else ""
+    until = f", {_usable(request)}until {moment(request.until)}" if state == "approved" else ""
     return plain(f"{request.id} {state} {request.tool}: {_asked(request)}{by}{until}")
+
+
+def _usable(request: Request) -> str:
+    far = good_for(request) if request.reuse is not None else ""
+    return f"good for {far}, " if far else "to be used "
 
 
 def requests_table(requests: Sequence[Request], desk: Approvals) -> str:
@@ -93,11 +102,15 @@ def requests_table(requests: Sequence[Request], desk: Approvals) -> str:
             request.tool,
             _asked(request),
             request.subject.session,
-            _in_short(request.subject.args),
+            _how_far(request) + _in_short(request.subject.args),
         )
         for request in requests
     ]
     return _table(("id", "state", "age", "left", "tool", "asked", "session", "what"), rows)
+
+
+def _how_far(request: Request) -> str:
+    return f"{request.reuse[0]} calls such as: " if request.reuse is not None else ""
 
 
 def _in_short(args: Any) -> str:
@@ -112,10 +125,15 @@ def _in_short(args: Any) -> str:
 
 def batch_lines(batches: Iterable[Batch]) -> str:
     return "\n".join(
-        plain(f"{len(batch.requests)} x {batch.tool} by {', '.join(batch.statements)}: ")
+        plain(f"{len(batch.requests)} x {batch.tool} by {', '.join(batch.statements)}{_each(batch)}: ")
         + " ".join(id[:SHORT] for id in batch.ids)
         for batch in batches
     )
+
+
+def _each(batch: Batch) -> str:
+    first = batch.requests[0]
+    return f", each good for {good_for(first)}" if first.reuse is not None else ""
 
 
 def habits_table(habits: Sequence[Habits]) -> str:
@@ -241,17 +259,30 @@ def _consequences(request: Request, desk: Approvals) -> Iterator[str]:
             yield f"at {moment(later)} it goes on to {others}"
         yield f"at {moment(request.deadline)} it runs out: {DEFAULTS[request.kind]}"
         if request.kind == "ask":
-            yield "approved, it lets this one call through, once"
+            yield from _approved(request)
     if state == "approved":
         yield f"it can be used until {moment(request.until)}"
+    if state in ("approved", "consumed") and used(request):
+        yield f"used: {used(request)}"
     if request.why and state in ("denied", "void", "wrong", "upheld"):
         yield f"{state}: {request.why}"
+
+
+def _approved(request: Request) -> Iterator[str]:
+    """What an approval lets through."""
+    if request.reuse is None:
+        yield "approved, it lets this one call through, once"
+        if request.alone:
+            yield f"  no more than that, because {request.alone}"
+        return
+    yield f"approved, it is good for {good_for(request)}"
+    yield "  that covers other arguments than these; answered with --once it covers this call alone"
 
 
 def _bound(request: Request) -> Iterator[str]:
     subject = request.subject
     yield f"session {subject.session}"
-    yield f"arguments {subject.digest}"
+    yield f"arguments {subject.digest}" if request.reuse is None else f"calls of {subject.tool}"
     yield f"policy {subject.policy_name} {subject.policy}"
     if subject.tool_digest:
         yield f"tool {subject.tool_digest}"

@@ -2,7 +2,8 @@
 
 Takes a request, who answers and when; gives the next request, or a `Rejected` that says why the answer does not
 count. The rules are here and nowhere else: who may answer is in a group that is asked now, is not the one who
-asks (four eyes), answers once, and is in time. Any one of them can deny.
+asks (four eyes), answers once, and is in time. Any one of them can deny, and take back an approval of which
+something is left.
 """
 
 from __future__ import annotations
@@ -20,11 +21,18 @@ class Rejected(GuardError):
     """An answer that does not count, and why."""
 
 
-def answered(request: Request, answer: Answer, groups: Groups, *, lasting: int | None = None) -> Request:
-    """The request after an answer. An approval holds for `lasting` microseconds at most. Raises `Rejected`."""
+def answered(
+    request: Request, answer: Answer, groups: Groups, *, lasting: int | None = None, once: bool = False
+) -> Request:
+    """The request after an answer. An approval holds for `lasting` microseconds at most; with `once` it is about
+    the one call that the request shows, whatever the policy would let it be good for. Raises `Rejected`."""
     _check_verdict(request, answer)
+    if answer.verdict == "deny" and request.state_at(answer.at) == "approved":
+        return _withdrawn(request, answer, groups)
     _check_open(request, answer)
     _check_person(request, answer.by)
+    if once and request.reuse is not None:
+        request = replace(request, alone=f"{answer.by} answered for this call only")
     counts = _counts(request, answer, groups)
     _check_first(request, answer, counts)
     answer = replace(answer, counts=counts, shown=request.shown.get(answer.by))
@@ -40,6 +48,20 @@ def answered(request: Request, answer: Answer, groups: Groups, *, lasting: int |
     if following.unmet:
         return following
     return replace(following, state="approved", ended=answer.at, until=answer.at + following.lasting)
+
+
+def _withdrawn(request: Request, answer: Answer, groups: Groups) -> Request:
+    """An approval that is not used up, taken back by somebody who was asked for it."""
+    _check_person(request, answer.by)
+    names = tuple(
+        dict.fromkeys(name for need in request.needs for name in (*need.reviewers, *need.otherwise))
+    )
+    if not any(
+        answer.by in groups.of(need.asked(stage)) for need in request.needs for stage in range(need.stages)
+    ):
+        raise Rejected(_not_asked(answer.by, names, groups))
+    answer = replace(answer, shown=request.shown.get(answer.by))
+    return replace(request, answers=(*request.answers, answer)).closed("denied", answer.at, answer.reason)
 
 
 def noted_as_shown(request: Request, by: str, now: int) -> Request:

@@ -2,10 +2,11 @@
 
 Takes the decision, and the accounts to make it anew with; gives the decision that holds, as steps that want
 something of the store (see `runtime.accounts`). A lease is used in this order, so that a crash in between
-leaves the strict side: the call is judged anew, what it uses up is charged, and then the lease is consumed; who
-finds it consumed by somebody else gives back what was charged.
+leaves the strict side: the call is judged anew, what it uses up is charged, and then a use of the lease is taken;
+who finds that others took the last one gives back what was charged.
 
-A document `approving/...` says which request a call has, so that the same call asked again finds it. It is
+A document `approving/...` says which request a call has, so that the same call asked again finds it; where the policy
+lets an approval be good for more calls, `approving-more/...` says which request all of them have. It is
 claimed before the request is written; a request that is missing there is written by whoever notices.
 """
 
@@ -16,9 +17,11 @@ from os import urandom
 from typing import TYPE_CHECKING, Any
 
 from guardrails.approvals.digests import digest_of
-from guardrails.approvals.dossiers import dossier_of, needs_of, shown_payload, subject_of, terms_of
+from guardrails.approvals.dossiers import asked_by, dossier_of, needs_of, shown_payload, subject_of
 from guardrails.approvals.flooding import MOST, too_many
+from guardrails.approvals.leases import Bearer, Lease, is_void
 from guardrails.approvals.request import DAY, WAITING, Request, Subject, lasting_of
+from guardrails.approvals.reusing import Alone, amounts_of, is_spent, lacking, use_of
 from guardrails.approvals.verdicts import (
     approved_in_vain,
     granted,
@@ -45,84 +48,113 @@ MAX_RACES = 64
 
 REQUESTS = "approval/"
 CALLS = "approving/"
+SHARED = "approving-more/"
+BY_ID = "approved-call/"
 
-
-class Lease:
-    """An approval on its way into a decision: it covers what asks for nothing more than was approved."""
-
-    __slots__ = ("covered", "terms")
-
-    def __init__(self, request: Request) -> None:
-        self.terms = frozenset(need.terms for need in request.needs)
-        self.covered = False
-
-    def covers(self, decision: Decision) -> bool:
-        self.covered = terms_of(decision) <= self.terms
-        return self.covered
+LET_THROUGH = ("approved", "consumed", "expired")
+"""States in which a call that was let through, and is repeated by its id, has the answer that it had."""
 
 
 class Asking:
     """One call that asks. `named` is the id of an approval that the caller says it has."""
 
-    __slots__ = ("_accounts", "_event", "_key", "_named", "_now", "_subject")
+    __slots__ = ("_accounts", "_alone", "_bearer", "_event", "_key", "_named", "_now", "_shared", "_use")
 
-    def __init__(self, accounts: Accounts, event: Event, tool_digest: str, named: str | None) -> None:
+    def __init__(
+        self, accounts: Accounts, event: Event, decision: Decision, tool_digest: str, named: str | None
+    ) -> None:
         self._accounts = accounts
         self._event = event
         self._named = named
         self._now = event.now
-        self._subject = subject_of(accounts, event, tool_digest)
-        subject = self._subject
-        self._key = CALLS + digest_of([subject.policy_name, subject.session, subject.tool, subject.digest])
+        subject = subject_of(accounts, event, tool_digest)
+        head = [subject.policy_name, subject.session, subject.tool]
+        self._key = CALLS + digest_of([*head, subject.digest])
+        self._use = use_of(event.request, subject.digest)
+        amounts, self._alone = None, ""
+        try:
+            amounts = amounts_of(decision, accounts, event)
+        except Alone as why:
+            self._alone = str(why)
+        self._bearer = Bearer(subject, amounts, self._alone)
+        self._shared = ""
+        if amounts is not None:
+            self._shared = SHARED + digest_of(
+                [*head, subject.principal, subject.agent, repr(asked_by(decision))]
+            )
+
+    @property
+    def _subject(self) -> Subject:
+        return self._bearer.subject
 
     def settled(self, decision: Decision) -> Steps:
         """The decision that holds. Raises `Unavailable` without the store."""
         for _ in range(MAX_RACES):
-            pointer, document = yield from self._found()
-            request = read(document.text) if document is not None else None
-            if request is not None and document is not None:
-                answer = yield from self._by(request, document, decision)
-                if answer is not None:
-                    return answer
-                if (yield from self._moved(document)):
-                    continue
-            if self._named is not None:
-                return refused(decision, self._named, f"there is no approval `{self._named}`")
-            answer = yield from self._opened(decision, pointer, request)
+            answer = yield from self._settled_once(decision)
             if answer is not None:
                 return answer
         raise Unavailable("the request for approval changed too often")
+
+    def _settled_once(self, decision: Decision) -> Steps | Any:
+        """The decision, or None where something has changed meanwhile."""
+        found = yield from self._found()
+        self._alone = self._bearer.alone
+        for document in found.documents:
+            request = read(document.text)
+            answer = yield from self._by(request, document, decision)
+            if answer is not None:
+                return answer
+            if (yield from self._moved(document)):
+                return None
+        if self._named is not None:
+            return refused(decision, self._named, f"there is no approval `{self._named}`")
+        return (yield from self._opened(decision, found))
 
     def foreseen(self, decision: Decision, *, asks: bool) -> Steps:
         """The decision as far as it is known: that of a lease which is left for the call itself to use."""
         for _ in range(MAX_RACES):
-            pointer, document = yield from self._found()
-            request = read(document.text) if document is not None else None
-            if request is not None and not self._misfit(request, decision):
-                state = request.state_at(self._now)
-                if state in WAITING:
-                    return waiting(decision, request.id)
-                if state == "approved":
-                    return granted(decision, request.id)
-                if request.holds(self._now):
-                    return refused(decision, request.id, _denied(request))
-            elif request is not None and document is not None and asks:
-                yield from self._void(request, document, self._misfit(request, decision))
-            answer = (yield from self._opened(decision, pointer, request)) if asks else decision
+            found = yield from self._found()
+            self._alone = self._bearer.alone
+            for document in found.documents:
+                request = read(document.text)
+                answer = self._foreseen_by(request, decision)
+                if answer is not None:
+                    return answer
+                if asks:
+                    yield from self._void(request, document, self._bearer.misfit(request, decision))
+            answer = (yield from self._opened(decision, found)) if asks else decision
             if answer is not None:
                 return answer
         raise Unavailable("the request for approval changed too often")
 
+    def _foreseen_by(self, request: Request, decision: Decision) -> Decision | None:
+        if self._bearer.misfit(request, decision):
+            return None
+        state = request.state_at(self._now)
+        if state in WAITING:
+            return waiting(decision, request.id)
+        if state == "approved":
+            self._alone = self._lacking(request)
+            return None if self._alone else granted(decision, request.id)
+        return refused(decision, request.id, _denied(request)) if request.holds(self._now) else None
+
     # --- finding -------------------------------------------------------------------------------
 
-    def _found(self) -> Generator[Any, Any, tuple[Document | None, Document | None]]:
-        """What says which request this call has, and that request."""
+    def _found(self) -> Generator[Any, Any, Found]:
+        """The requests that may speak of this call: first that which let it through before, if it is repeated by
+        its id; then that for just such a call; then that for more of them."""
         if self._named is not None:
-            return None, (yield from self._read(REQUESTS + self._named))
-        pointer = yield from self._read(self._key)
-        if pointer is None:
-            return None, None
-        return pointer, (yield from self._read(REQUESTS + pointer.text))
+            named = yield from self._read(REQUESTS + self._named)
+            return Found({}, [named] if named is not None else [])
+        pointers: dict[str, Document | None] = {}
+        documents: list[Document] = []
+        by_id = BY_ID + self._use if self._use else ""
+        for key in filter(None, (by_id, self._key, self._shared)):
+            pointer = pointers[key] = yield from self._read(key)
+            if pointer is not None and all(pointer.text != d.key.removeprefix(REQUESTS) for d in documents):
+                document = yield from self._read(REQUESTS + pointer.text)
+                documents += [] if document is None else [document]
+        return Found(pointers, documents)
 
     def _read(self, key: str) -> Generator[Any, Any, Document | None]:
         found: Document | None = yield ("read", (key,), {"now": self._now})
@@ -143,75 +175,103 @@ class Asking:
 
     def _by(self, request: Request, document: Document, decision: Decision) -> Steps | Any:
         """The decision by an earlier request; None where a new one is needed, or this one has changed."""
-        state, misfit = request.state_at(self._now), self._misfit(request, decision)
+        misfit, state = self._bearer.misfit(request, decision), request.state_at(self._now)
         if misfit:
-            if self._named is not None:
-                return refused(decision, request.id, f"approval `{request.id}` does not count: {misfit}")
             yield from self._void(request, document, misfit)
-            return None
+            return self._uncounted(request, decision, misfit)
         if state in WAITING:
             return waiting(decision, request.id)
-        if state == "approved":
-            return (yield from self._used(request, document, decision))
-        if state == "consumed" and self._is_mine(request):
+        if state in LET_THROUGH and self._is_mine(request):
             return (yield from self._granted(request, decision))
+        if state == "approved":
+            lacking = self._lacking(request)
+            if not lacking:
+                return (yield from self._used(request, document, decision))
+            self._alone = lacking
+            return self._uncounted(request, decision, lacking)
         if state == "denied" and (self._named is not None or request.holds(self._now)):
             return refused(decision, request.id, _denied(request))
-        if self._named is not None:
-            return refused(
-                decision, request.id, f"approval `{request.id}` does not count: it is {_over(state)}"
-            )
-        return None
+        return self._uncounted(request, decision, f"it is {_over(state)}")
 
-    def _misfit(self, request: Request, decision: Decision) -> str:
-        """Why a request has nothing to say of this call; empty when it has."""
-        asked, mine = request.subject, self._subject
-        if request.kind != "ask":
-            return "it is a review"
-        if asked.session != mine.session:
-            return "it is of another session"
-        if (asked.tool, asked.digest) != (mine.tool, mine.digest):
-            return "it is for another call"
-        if asked.tool_digest != mine.tool_digest:
-            return "the tool has changed"
-        if asked.policy != mine.policy:
-            return "the policy has changed"
-        if (asked.principal, asked.agent) != (mine.principal, mine.agent):
-            return "somebody else asks"
-        return "" if Lease(request).covers(decision) else "something else is asked for now"
+    def _uncounted(self, request: Request, decision: Decision, why: str) -> Decision | None:
+        """The refusal of an approval that was named; one that was only found says nothing."""
+        if self._named is None:
+            return None
+        return refused(decision, request.id, f"approval `{request.id}` does not count: {why}")
+
+    def _lacking(self, request: Request) -> str:
+        """Why an approval has no room for this call; empty when it has."""
+        amounts = self._bearer.amounts
+        return lacking(request, amounts) if request.reuse and amounts is not None else ""
 
     def _void(self, request: Request, document: Document, why: str) -> Generator[Any, Any, None]:
         """An open request, or an unused lease, that can never count again."""
-        if request.state in ("open", "approved"):
+        if why and self._named is None and is_void(request, why):
             text = written(request.closed("void", self._now, why))
             yield from self._swap(document.key, text, document.version, KEEP)
 
     def _is_mine(self, request: Request) -> bool:
-        """Whether this very call, repeated by its id, consumed it."""
-        return self._event.request is not None and any(
-            call == self._event.request for _, call in request.uses
-        )
+        """Whether this very call, repeated by its id, was let through by it."""
+        mine = self._event.request if request.reuse is None else self._use
+        return bool(mine) and any(call == mine for _, call, *_ in request.uses)
 
     # --- using a lease -------------------------------------------------------------------------
 
     def _used(self, request: Request, document: Document, decision: Decision) -> Steps | Any:
-        """The decision by a lease that was consumed for it; None when somebody else was faster."""
+        """The decision by a lease that was used for it; None when others were faster and nothing is left."""
         answer = yield from self._granted(request, decision)
         if answer.outcome is not Outcome.ALLOW or answer.consent is None:
             return answer
-        uses = (*request.uses, (self._now, self._event.request or ""))
-        following = replace(request, state="consumed", uses=uses, ended=self._now)
         try:
-            swapped = yield from self._swap(document.key, written(following), document.version, KEEP)
-        except Unavailable:
+            yield from self._remembered(request)
+            took = yield from self._took(request, document, decision)
+        except EvaluationError:
             yield from self._given_back(answer)
             raise
-        if isinstance(swapped, Document):
-            return answer
-        now = yield from self._read(document.key)
-        if now is None or not self._is_mine(read(now.text)):  # else it is the same call, and the same charge
+        if took is None:  # it is the same call, and the same charge
+            return None
+        if not took:
             yield from self._given_back(answer)
-        return None
+        return answer if took else None
+
+    def _remembered(self, request: Request) -> Generator[Any, Any, None]:
+        """Write down which request lets this call through, before it does: whatever is asked or used up later, the
+        call has this answer when it is repeated by its id."""
+        if self._use:
+            pointer = yield from self._read(BY_ID + self._use)
+            keep = KEEP + max(0, request.until - self._now)
+            yield from self._swap(BY_ID + self._use, request.id, _version(pointer), keep)
+
+    def _took(
+        self, request: Request, document: Document, decision: Decision
+    ) -> Generator[Any, Any, bool | None]:
+        """Whether a use of the lease is ours now; None where this very call took it already."""
+        for _ in range(MAX_RACES):
+            following = self._with_use(request)
+            keep = KEEP + max(0, following.until - self._now)
+            swapped = yield from self._swap(document.key, written(following), document.version, keep)
+            if isinstance(swapped, Document):
+                return True
+            now = yield from self._read(document.key)
+            if now is None:
+                return False
+            document, request = now, read(now.text)
+            if self._is_mine(request):
+                return None
+            if request.state_at(self._now) != "approved" or self._bearer.misfit(request, decision):
+                return False
+            if self._lacking(request):
+                return False
+        return False
+
+    def _with_use(self, request: Request) -> Request:
+        """The request with this call among its uses; consumed with the last of them."""
+        if request.reuse is None:
+            uses: tuple[Any, ...] = (*request.uses, (self._now, self._event.request or ""))
+            return replace(request, state="consumed", uses=uses, ended=self._now)
+        use = (self._now, self._use, *(self._bearer.amounts or ()))
+        following = replace(request, uses=(*request.uses, use))
+        return replace(following, state="consumed", ended=self._now) if is_spent(following) else following
 
     def _granted(self, request: Request, decision: Decision) -> Steps:
         """The call, judged anew and charged as if nobody had to be asked. Where it is refused all the same, the
@@ -235,9 +295,11 @@ class Asking:
 
     # --- a new request -------------------------------------------------------------------------
 
-    def _opened(self, decision: Decision, pointer: Document | None, request: Request | None) -> Steps | Any:
+    def _opened(self, decision: Decision, found: Found) -> Steps | Any:
         """The decision that waits for a new request; None when somebody else was faster."""
-        if pointer is not None and request is None:
+        key = self._key if self._alone or not self._shared else self._shared
+        pointer = found.pointers[key]
+        if pointer is not None and all(d.key != REQUESTS + pointer.text for d in found.documents):
             # Whoever claimed it did not get to write it.
             return (yield from self._write(pointer.text, decision))
         draft = yield from self._draft(decision)
@@ -245,10 +307,14 @@ class Asking:
         if full is not None:
             why = f"this session has asked for more than {MOST} approvals in an hour"
             return refused(decision, "", why, retry_after=full / 1_000_000)
-        id, version = new_id(), 0 if pointer is None else pointer.version
-        keep = draft.deadline - self._now + draft.lasting + KEEP
-        claimed = yield from self._swap(self._key, id, version, keep)
-        return None if isinstance(claimed, Changed) else (yield from self._write(id, decision, draft))
+        id, keep = new_id(), draft.deadline - self._now + draft.lasting + KEEP
+        claimed = yield from self._swap(key, id, _version(pointer), keep)
+        if isinstance(claimed, Changed):
+            return None
+        if key == self._shared:
+            # So that this call still finds it when somebody approves of no more than this call.
+            yield from self._swap(self._key, id, _version(found.pointers[self._key]), keep)
+        return (yield from self._write(id, decision, draft))
 
     def _write(self, id: str, decision: Decision, draft: Request | None = None) -> Steps:
         draft = draft or (yield from self._draft(decision))
@@ -261,8 +327,24 @@ class Asking:
         needs = needs_of(decision, self._accounts, self._event, shown)
         dossier = yield from dossier_of(self._accounts, self._event, decision)
         subject: Subject = replace(self._subject, args=shown)
-        draft = Request("", "ask", subject, needs, self._now, dossier, audited=is_audited(self._accounts))
+        audited = is_audited(self._accounts)
+        draft = Request("", "ask", subject, needs, self._now, dossier, audited=audited, alone=self._alone)
         return replace(draft, lasting=lasting_of(needs))
+
+
+class Found:
+    """What the store has on a call: `pointers` say which requests it has, by their keys, and `documents` are
+    those requests."""
+
+    __slots__ = ("documents", "pointers")
+
+    def __init__(self, pointers: dict[str, Document | None], documents: list[Document]) -> None:
+        self.pointers = pointers
+        self.documents = documents
+
+
+def _version(document: Document | None) -> int:
+    return 0 if document is None else document.version
 
 
 def is_audited(accounts: Accounts) -> bool:
@@ -293,7 +375,7 @@ def asked(accounts: Accounts, event: Event, decision: Decision, tool_digest: str
     if decision.outcome is not Outcome.ASK or not accounts.session:
         return decision
     try:
-        return (yield from Asking(accounts, event, tool_digest, named).settled(decision))
+        return (yield from Asking(accounts, event, decision, tool_digest, named).settled(decision))
     except Unavailable as error:
         return unasked(decision, error)
     except EvaluationError as error:
@@ -308,7 +390,7 @@ def foreseen(
     if not accounts.session:
         return decision
     try:
-        return (yield from Asking(accounts, event, tool_digest, None).foreseen(decision, asks=asks))
+        return (yield from Asking(accounts, event, decision, tool_digest, None).foreseen(decision, asks=asks))
     except Unavailable as error:
         return unasked(decision, error)
     except EvaluationError as error:

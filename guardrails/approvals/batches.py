@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guardrails.approvals.request import Request
+from guardrails.approvals.request import Far, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Requests for the same tool by the same statements of a policy."""
+    """Requests for the same tool by the same statements of a policy, for as many calls."""
 
     tool: str
     statements: tuple[str, ...]
@@ -26,9 +26,10 @@ class Batch:
 
 def batched(requests: Iterable[Request]) -> tuple[Batch, ...]:
     """The requests in groups, the largest first."""
-    groups: dict[tuple[str, tuple[str, ...], str], list[Request]] = {}
+    groups: dict[tuple[str, tuple[str, ...], str, Far | None], list[Request]] = {}
     for request in requests:
         statements = tuple(sorted(need.statement for need in request.needs))
-        groups.setdefault((request.tool, statements, request.subject.policy), []).append(request)
-    found = [Batch(tool, statements, tuple(each)) for (tool, statements, _), each in groups.items()]
+        key = (request.tool, statements, request.subject.policy, request.reuse)
+        groups.setdefault(key, []).append(request)
+    found = [Batch(tool, statements, tuple(each)) for (tool, statements, *_), each in groups.items()]
     return tuple(sorted(found, key=lambda batch: (-len(batch.requests), batch.tool, batch.statements)))

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from guardrails.approvals.request import Answer, Request
+from guardrails.approvals.reusing import good_for
 from guardrails.errors import EvaluationError, Unavailable
 from guardrails.runtime.clock import SystemClock
 
@@ -54,6 +55,8 @@ class Chronicle:
             "what": answer.verdict, "by": answer.by, "state": request.state_at(answer.at),
             "read": answer.shown is not None,
         }  # fmt: skip
+        if answer.verdict == "approve" and any(need.reuse for need in request.needs):
+            facts["good for"] = good_for(request)
         if answer.together > 1:
             facts["together"] = answer.together
         if any(stage for _, stage in answer.counts):

@@ -119,16 +119,26 @@ class Approvals:
     # --- answering -----------------------------------------------------------------------------
 
     def approve(
-        self, id: str, *, by: str, reason: str = "", seconds: float | None = None, together: int = 1
+        self,
+        id: str,
+        *,
+        by: str,
+        reason: str = "",
+        seconds: float | None = None,
+        once: bool = False,
+        together: int = 1,
     ) -> Request:
         """Approve of a request. The approval can be used for as long as people had to give it, or for `seconds`
-        if that is less. Raises `Rejected` where the answer does not count, and says why."""
+        if that is less; with `once` it is good for the call that the request shows, even where the policy lets
+        it be good for more. Raises `Rejected` where the answer does not count, and says why."""
         lasting = None if seconds is None else int(seconds * 1_000_000)
-        return self._answer(id, "approve", by, reason, lasting=lasting, together=together)
+        return self._answer(id, "approve", by, reason, lasting=lasting, once=once, together=together)
 
-    def deny(self, id: str, *, by: str, reason: str = "", together: int = 1) -> Request:
-        """Deny a request: the same call stays denied in its session for as long as people had to decide."""
-        return self._answer(id, "deny", by, reason, together=together)
+    def deny(self, id: str, *, by: str, reason: str = "", once: bool = False, together: int = 1) -> Request:
+        """Deny a request, or take back an approval of which something is left. All calls that an approval would
+        have been good for stay denied in their session for as long as people had to decide; with `once` only
+        the call that the request shows."""
+        return self._answer(id, "deny", by, reason, once=once, together=together)
 
     def judge(self, id: str, verdict: str, *, by: str, reason: str = "") -> Request:
         """Answer a review: what happened was right (`upheld`) or `wrong`."""
@@ -164,13 +174,21 @@ class Approvals:
     # --- inside --------------------------------------------------------------------------------
 
     def _answer(
-        self, id: str, verdict: str, by: str, reason: str, *, lasting: int | None = None, together: int = 1
+        self,
+        id: str,
+        verdict: str,
+        by: str,
+        reason: str,
+        *,
+        lasting: int | None = None,
+        once: bool = False,
+        together: int = 1,
     ) -> Request:
         def change(request: Request, now: int) -> Request:
             if self._is_outdated(request) and verdict == "approve":
                 raise Rejected(f"request {request.id} is void: the policy has changed since it was asked")
             answer = Answer(by, verdict, now, reason, together=together)
-            return answered(request, answer, self.groups, lasting=lasting)
+            return answered(request, answer, self.groups, lasting=lasting, once=once)
 
         return self._changed(id, change)
 

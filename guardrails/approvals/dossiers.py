@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from guardrails.approvals.digests import digest_of
-from guardrails.approvals.request import Dossier, Need, Subject
+from guardrails.approvals.request import Dossier, Far, Need, Subject
 from guardrails.approvals.writing import showable
 from guardrails.errors import Unavailable
 from guardrails.model import Decision, Outcome
@@ -20,7 +20,7 @@ from guardrails.runtime.denial import _value_at
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from guardrails.model import Approval
+    from guardrails.model import Approval, Reuse
     from guardrails.runtime.accounts import Accounts, Event
 
 LAST_EVENTS = 20
@@ -39,10 +39,10 @@ def needs_of(decision: Decision, accounts: Accounts, event: Event, args: Any) ->
     for approval in decision.approvals:
         reason = next((a for a in decision.reasons if a.name == approval.statement), None)
         bounds = [bound for e in unit.effects if e.applied.name == approval.statement for bound in e.bounds]
-        statement, reviewers, quorum, within, otherwise = _terms(approval)
+        statement, reviewers, quorum, within, otherwise, far = _terms(approval)
         place, because = (str(reason.place), reason.message) if reason else ("", None)
         shown = tuple(dict.fromkeys(_bounds(bounds, args)))
-        found.append(Need(statement, place, reviewers, quorum, within, otherwise, because, shown))
+        found.append(Need(statement, place, reviewers, quorum, within, otherwise, because, shown, far))
     return tuple(found) or (Need(DEFAULT, ""),)
 
 
@@ -51,9 +51,19 @@ def terms_of(decision: Decision) -> frozenset[tuple[object, ...]]:
     return frozenset(map(_terms, decision.approvals)) or frozenset([Need(DEFAULT, "").terms])
 
 
+def asked_by(decision: Decision) -> list[tuple[object, ...]]:
+    """The terms of all that asks, in order."""
+    return list(map(_terms, decision.approvals))
+
+
 def _terms(approval: Approval) -> tuple[Any, ...]:
     within = None if approval.within is None else round(approval.within * 1_000_000)
-    return (approval.statement, approval.reviewers, approval.quorum, within, approval.otherwise)
+    far = None if approval.reuse is None else _far(approval.reuse)
+    return (approval.statement, approval.reviewers, approval.quorum, within, approval.otherwise, far)
+
+
+def _far(reuse: Reuse) -> Far:
+    return reuse.calls, tuple([(bound.amount, bound.per, bound.most, bound.unit) for bound in reuse.bounds])
 
 
 def _bounds(bounds: Any, args: Any) -> Iterator[tuple[str, str, str]]:

@@ -1,5 +1,8 @@
 """Requests: what a person is asked, who answered, and what has become of it.
 
+A request is for one call, or for as many as the policy says (`reuse`): then a use is added to it by each call that
+it lets through, until none is left.
+
 A request is a value; what happens to it makes another one. Whether it waits, went on to somebody else or ran
 out is never written down: it follows from the time at which it is looked at, so no clock has to run for it.
 
@@ -12,7 +15,7 @@ Times and durations are microseconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 HOUR: Final = 3_600_000_000
 DAY: Final = 24 * HOUR
@@ -28,11 +31,15 @@ WAITING: Final = ("pending", "escalated")
 STATES: Final = (*WAITING, "approved", "consumed", "denied", "expired", "void", "upheld", "wrong")
 
 
+Far: TypeAlias = tuple[int, tuple[tuple[str, str, str, str], ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class Need:
     """One statement that asks: `quorum` of `reviewers` within `within`, else of `otherwise` in as long again.
 
-    `bounds` are the bounds that it compares arguments with, as `(path, value, bound)` texts.
+    `bounds` are the bounds that it compares arguments with, as `(path, value, bound)` texts. `reuse` is how far
+    an approval of it goes, `(calls, ((amount, per, most, unit), ...))`; None: for one call.
     """
 
     statement: str
@@ -43,6 +50,7 @@ class Need:
     otherwise: tuple[str, ...] = ()
     because: str | None = None
     bounds: tuple[tuple[str, str, str], ...] = ()
+    reuse: Far | None = None
 
     @property
     def stages(self) -> int:
@@ -62,7 +70,7 @@ class Need:
     @property
     def terms(self) -> tuple[object, ...]:
         """What is asked, without what depends on the arguments."""
-        return (self.statement, self.reviewers, self.quorum, self.within, self.otherwise)
+        return (self.statement, self.reviewers, self.quorum, self.within, self.otherwise, self.reuse)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +119,10 @@ class Dossier:
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request. `state` is what was written down last: `open`, or how it ended; `outcome` is what a reviewed
-    event came out as, and `why` the reason that was given at the end. `audited` says that an answer counts only
-    where it is written to an audit log, `told` what was written there that nobody did: `(state, seen at)`."""
+        event came out as, and `why` the reason that was given at the end. `audited` says that an answer counts only
+        where it is written to an audit log, `told` what was written there that nobody did: `(state, seen at)`. `uses` are
+    the calls that an approval let through, `(at, call, amounts...)`, and `alone` why it is good for no more than the one
+    call that it shows, although the policy would let it be."""
 
     id: str
     kind: str
@@ -126,11 +136,12 @@ class Request:
     lasting: int = USUAL
     until: int = 0
     ended: int = 0
-    uses: tuple[tuple[int, str], ...] = ()
+    uses: tuple[tuple[Any, ...], ...] = ()
     why: str = ""
     outcome: str = "ask"
     audited: bool = False
     told: tuple[tuple[str, int], ...] = ()
+    alone: str = ""
 
     def state_at(self, now: int) -> str:
         if self.state == "open":
@@ -172,6 +183,14 @@ class Request:
     @property
     def tool(self) -> str:
         return self.subject.tool or self.subject.point
+
+    @property
+    def reuse(self) -> Far | None:
+        """How far an approval goes: as far as all that asks lets it; None: this one call."""
+        far = [need.reuse for need in self.needs if need.reuse is not None]
+        if self.alone or not far or len(far) < len(self.needs):
+            return None
+        return min(calls for calls, _ in far), tuple(bound for _, bounds in far for bound in bounds)
 
     def closed(self, state: str, at: int, why: str = "") -> Request:
         return replace(self, state=state, ended=at, why=why)

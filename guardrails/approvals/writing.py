@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from guardrails.approvals.request import Answer, Dossier, Need, Request, Subject
+from guardrails.approvals.request import Answer, Dossier, Far, Need, Request, Subject
 from guardrails.errors import TooLarge, Unavailable
 from guardrails.strict_json import read_json, write_json
 
@@ -16,9 +16,17 @@ MOST_SHOWN = 200_000
 
 MOST_DIGITS = 300
 
+LATER = ("reuse", "alone")
+"""What is left out where it says nothing, so that processes of an earlier version read such requests as well."""
+
 
 def written(request: Request) -> str:
-    return write_json({"format": FORMAT, **asdict(request)})
+    data = asdict(request)
+    for each in (data, *data["needs"]):
+        for name in LATER:
+            if name in each and not each[name]:
+                del each[name]
+    return write_json({"format": FORMAT, **data})
 
 
 def read(text: str) -> Request:
@@ -44,7 +52,12 @@ def _need(data: dict[str, Any]) -> Need:
         "reviewers": tuple(data["reviewers"]),
         "otherwise": tuple(data["otherwise"]),
         "bounds": _pairs(data["bounds"]),
+        "reuse": _far(data.get("reuse")),
     })  # fmt: skip
+
+
+def _far(data: Any) -> Far | None:
+    return None if data is None else (data[0], _pairs(data[1]))
 
 
 def _answer(data: dict[str, Any]) -> Answer:

@@ -71,20 +71,20 @@ async def state_of(service: Service, request: Request) -> Answer:
 
 async def answer(service: Service, request: Request) -> Answer:
     """Answer a request."""
-    known = {"verdict": "string", "reason": "string", "by": "string", "seconds": "number"}
+    known = {"verdict": "string", "reason": "string", "by": "string", "seconds": "number", "once": "boolean"}
     body = fields_of(object_of(request), known, "verdict")
     _one_of(body, "verdict", VERDICTS, at="/verdict")
     seconds = _seconds(body)
     by, id = _person(request.caller, body.get("by")), request.names["id"]
-    verdict, reason = body["verdict"], body.get("reason", "")
+    verdict, reason, once = body["verdict"], body.get("reason", ""), bool(body.get("once"))
 
     def work() -> dict[str, Any]:
         desk = service.guard.approvals
         _found(lambda: desk.get(id))
         if verdict == "approve":
-            found = desk.approve(id, by=by, reason=reason, seconds=seconds)
+            found = desk.approve(id, by=by, reason=reason, seconds=seconds, once=once)
         elif verdict == "deny":
-            found = desk.deny(id, by=by, reason=reason)
+            found = desk.deny(id, by=by, reason=reason, once=once)
         else:
             found = desk.judge(id, verdict, by=by, reason=reason)
         return request_as_json(found, desk)
@@ -220,7 +220,10 @@ ROUTES = (
     ),
     Route(
         "POST", "/v1/approvals/{id}/answer", answer, "desk", "Approve or deny a request, or answer a review.",
-        takes=record(("verdict",), verdict={"enum": list(VERDICTS)}, reason=STRING, by=STRING, seconds=SECONDS),
+        takes=record(
+            ("verdict",), verdict={"enum": list(VERDICTS)}, reason=STRING, by=STRING, seconds=SECONDS,
+            once={"type": "boolean"},
+        ),
         gives=ANY_OBJECT, codes=(404, 409),
     ),
     Route(

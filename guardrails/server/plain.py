@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from guardrails.approvals.reusing import reuse_as_json
+
 if TYPE_CHECKING:
     from guardrails.approvals.desk import Approvals
     from guardrails.approvals.request import Request
@@ -57,6 +59,8 @@ def request_as_json(request: Request, desk: Approvals) -> dict[str, Any]:
         "subject": asdict(request.subject),
         "needs": [_need(request, index) for index in range(len(request.needs))],
         "answers": [_answer(answer) for answer in request.answers],
+        "reuse": reuse_as_json(request),
+        "alone": request.alone or None,
         "context": asdict(request.dossier),
         "why": request.why,
     }
@@ -65,7 +69,8 @@ def request_as_json(request: Request, desk: Approvals) -> dict[str, Any]:
 def _need(request: Request, index: int) -> dict[str, Any]:
     need = request.needs[index]
     within = None if need.within is None else need.within / 1_000_000
-    return asdict(need) | {"within": within, "met": request.is_met(index)}
+    plain = {name: value for name, value in asdict(need).items() if name != "reuse"}
+    return plain | {"within": within, "met": request.is_met(index)}
 
 
 def _answer(answer: Any) -> dict[str, Any]:
