@@ -189,6 +189,8 @@ def _approvals(decision: Decision) -> Iterable[dict[str, Any]]:
         yield {
             "by": _named(decision, each.statement), "reviewers": list(each.reviewers), "quorum": each.quorum,
             "within": each.within, "otherwise": list(each.otherwise),
+            "calls": each.reuse.calls if each.reuse else 1,
+            "up_to": [str(bound) for bound in each.reuse.bounds] if each.reuse else [],
         }  # fmt: skip
 
 

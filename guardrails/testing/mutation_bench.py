@@ -273,6 +273,7 @@ def more_expected(decision: Decision) -> dict[str, Any]:
         found["approvals"] = [
             {"reviewers": list(each.reviewers), "quorum": each.quorum, "otherwise": list(each.otherwise)}
             | ({"within": f"{each.within:g}s"} if each.within is not None else {})
+            | ({"calls": each.reuse.calls, "up_to": [*map(str, each.reuse.bounds)]} if each.reuse else {})
             for each in decision.approvals
         ]
     return found

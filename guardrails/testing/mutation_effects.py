@@ -79,6 +79,21 @@ def _ask(node: syntax.Ask) -> Iterator[Made]:
         yield printed("boundary shift", "one approval fewer", replace(node, quorum=node.quorum - 1))
     if node.otherwise:
         yield printed("narrowed set", "nobody else is asked", replace(node, otherwise=()))
+    if node.reuse is not None:
+        yield from _reuse(node, node.reuse)
+
+
+def _reuse(node: syntax.Ask, reuse: syntax.Reuse) -> Iterator[Made]:
+    """An approval that is good for more than people meant."""
+    if isinstance(reuse.calls, syntax.Literal) and isinstance(reuse.calls.value, int):
+        calls = reuse.calls.value + 1
+        wider = replace(reuse, calls=replace(reuse.calls, value=calls, text=str(calls)))
+        yield printed("boundary shift", "good for one call more", replace(node, reuse=wider))
+    for index, bound in enumerate(reuse.bounds):
+        yield from of_value(bound.most)
+        rest = (*reuse.bounds[:index], *reuse.bounds[index + 1 :])
+        what = f"`{flat(expression(bound.amount))}` may be anything"
+        yield printed("boundary shift", what, replace(node, reuse=replace(reuse, bounds=rest)))
 
 
 def _redact(node: syntax.Redact) -> Iterator[Made]:

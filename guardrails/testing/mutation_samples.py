@@ -145,7 +145,7 @@ def _seen(decision: Decision) -> tuple[Any, ...]:
         decision.outcome, sorted(each.label for each in decision.applied if each.label), repr(decision.payload),
         sorted({each.kind for each in decision.errors}), bool(decision.transforms),
         [(each.kind, each.details) for each in decision.obligations],
-        [(each.reviewers, each.quorum, each.within, each.otherwise) for each in decision.approvals],
+        [(each.reviewers, each.quorum, each.within, each.otherwise, each.reuse) for each in decision.approvals],
     )  # fmt: skip
 
 

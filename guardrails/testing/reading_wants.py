@@ -141,7 +141,7 @@ EXPECTED: dict[str, Read] = {
     "approvals": _records(
         {
             "by": shapes.text, "reviewers": shapes.texts, "quorum": shapes.count, "within": shapes.seconds,
-            "otherwise": shapes.texts,
+            "otherwise": shapes.texts, "calls": shapes.count, "up_to": shapes.texts,
         },
         "an approval",
         None,

@@ -168,7 +168,8 @@ def _parts_of(decision: Decision) -> Iterator[tuple[str, str]]:
         who = ", ".join(asked.reviewers) or "anybody"
         within = "" if asked.within is None else f" within {asked.within:g} s"
         otherwise = f" else {', '.join(asked.otherwise)}" if asked.otherwise else ""
-        yield asked.statement, f"approval by {asked.quorum} of {who}{within}{otherwise}"
+        far = f", good for {asked.reuse}" if asked.reuse else ""
+        yield asked.statement, f"approval by {asked.quorum} of {who}{within}{otherwise}{far}"
 
 
 def _plain(value: object) -> str:
