@@ -17,7 +17,7 @@ PASSING = {"go", "change"}
 
 moments = st.builds(
     lambda point, last: Moment(point, "E", "s", payload={"stdout": "text", "type": "t"}, last=last,
-                               kept=frozenset({"type"})),
+                               kept={"type": frozenset({"t"})}),
     st.sampled_from(CHECKED), st.booleans(),
 )  # fmt: skip
 verdicts = st.builds(
@@ -91,12 +91,47 @@ def test_what_is_withheld_keeps_its_shape_and_none_of_its_texts(payload: Any) ->
     assert not any(sign in str(_texts(found)) for sign in "xyz")
 
 
+def test_what_is_withheld_tells_no_number_either() -> None:
+    found = withheld(Moment("post_tool", "E", "s", payload={"a": [78_051_120, 1.5, True, None]}), "no")
+    assert found == {"a": [0, 0, True, None]}
+
+
+def test_only_words_that_say_what_a_result_is_are_kept() -> None:
+    payload = {
+        "type": "secret-1",
+        "status": "secret-2",
+        "mode": "content",
+        "filePath": "/work/a",
+        "mimeType": "image/png",
+    }
+    host = host_named("claude-code")
+    event = {
+        "session_id": "s", "cwd": "/work", "hook_event_name": "PostToolUse", "tool_name": "Grep",
+        "tool_input": {"pattern": "x", "path": "/work/a"}, "tool_response": payload,
+    }  # fmt: skip
+    found = withheld(host.read(event, "/work"), "no")
+    assert "secret" not in str(found)
+    assert (found["mode"], found["filePath"], found["mimeType"]) == ("content", "/work/a", "image/png")
+
+
+def test_a_file_as_it_was_is_withheld_too() -> None:
+    host = host_named("claude-code")
+    event = {
+        "session_id": "s", "cwd": "/work", "hook_event_name": "PostToolUse", "tool_name": "Edit",
+        "tool_input": {"file_path": "/work/a", "old_string": "a", "new_string": "b"},
+        "tool_response": {"filePath": "/work/a", "oldString": "a", "newString": "b", "originalFile": "secret-3"},
+    }  # fmt: skip
+    assert "secret" not in str(withheld(host.read(event, "/work"), "no"))
+
+
 def _shape(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _shape(part) for key, part in value.items()}
     if isinstance(value, list):
         return [_shape(part) for part in value]
-    return str if isinstance(value, str) else value
+    if isinstance(value, str):
+        return str
+    return value if isinstance(value, bool) or value is None else 0
 
 
 def _texts(value: Any) -> list[str]:
