@@ -31,6 +31,18 @@ on call wipe { ask }
 on call note { allow }
 """
 
+MORE = """
+policy more
+
+type principal { id: string }
+
+on call pay {
+  far: ask finance within 4h for 3 calls in session, args.amount up to 200 each, args.amount up to 500 total
+  daily: limit sum(args.amount) to 10_000 per 1d by principal.id
+}
+on call note { allow }
+"""
+
 REVIEWERS = {"finance": ["ana", "bob"], "security": ["eve"], "release": ["ana", "bob", "cat"]}
 REFUND = {"customer": "c1", "amount": 200, "card": "4111111111111111"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from approving import NOW, REFUND, asked_for, guard_of, session_of
+from approving import MORE, NOW, REFUND, asked_for, guard_of, session_of
 
 from guardrails import Guard
 from guardrails.runtime.clock import FrozenClock
@@ -14,6 +14,11 @@ from guardrails.stores import redis as _redis  # noqa: F401 - each process would
 _warm = guard_of()
 asked_for(session_of(_warm))  # whatever is imported or compiled late is there before the race
 PROGRAM = _warm.engine.program
+_more = guard_of(policy=MORE)
+_request = asked_for(session_of(_more), "pay", {"amount": 1})
+_more.approvals.approve(_request, by="ana")
+session_of(_more).check_call("pay", {"amount": 1}, call_id="c1")
+MORE_PROGRAM = _more.engine.program
 
 
 def run_for(url: str, start: Any, answers: Any, call_id: str | None) -> None:
@@ -23,3 +28,12 @@ def run_for(url: str, start: Any, answers: Any, call_id: str | None) -> None:
     start.wait(300)
     decision = session.check_call("refund", REFUND, call_id=call_id)
     answers.put(decision.approval or decision.outcome.value)
+
+
+def pay_for(url: str, start: Any, answers: Any, amount: float, call_id: str | None) -> None:
+    """The same of an approval that is good for more calls; told with the amount."""
+    session = session_of(Guard(MORE_PROGRAM, clock=FrozenClock(NOW), state=State(url)))
+    session.check_call("note", {})
+    start.wait(300)
+    decision = session.check_call("pay", {"amount": amount}, call_id=call_id)
+    answers.put((decision.approval or decision.outcome.value, amount))

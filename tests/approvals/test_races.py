@@ -11,8 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from approving import REFUND, asked_for, guard_of, session_of
-from lease_runner import run_for
+from approving import MORE, REFUND, asked_for, guard_of, session_of
+from lease_runner import pay_for, run_for
 
 from guardrails.approvals.answering import Rejected
 
@@ -35,9 +35,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return f"{request.getfixturevalue('redis_url')}?clock=caller&timeout=30&prefix=test-{uuid4().hex}"
 
 
-def race(url: str, call_id: str | None = None) -> list[str]:
-    start, answers = FORKING.Barrier(MANY), FORKING.Queue()
-    runners = [FORKING.Process(target=run_for, args=(url, start, answers, call_id)) for _ in range(MANY)]
+def race(url: str, call_id: str | None = None) -> list[Any]:
+    return raced(run_for, url, [(call_id,)] * MANY)
+
+
+def raced(work: Any, url: str, given: list[tuple[Any, ...]]) -> list[Any]:
+    start, answers = FORKING.Barrier(len(given)), FORKING.Queue()
+    runners = [FORKING.Process(target=work, args=(url, start, answers, *each)) for each in given]
     for runner in runners:
         runner.start()
     found = [answers.get(timeout=300) for _ in runners]
@@ -64,6 +68,81 @@ def test_of_32_processes_with_one_call_id_all_have_the_one_answer(url: str) -> N
     assert race(url, "c1") == [request] * MANY
     assert guard.limits()[0].used == 200
     assert len(guard.approvals.get(request).uses) == 1
+
+
+def more_of(url: str = "memory:") -> tuple[Any, str]:
+    """A guard, and an approval that is good for three calls up to 200, and 500 in total."""
+    guard = guard_of(url, MORE)
+    request = asked_for(session_of(guard), "pay", {"amount": 1})
+    guard.approvals.approve(request, by="ana")
+    return guard, request
+
+
+def test_of_32_processes_three_use_a_lease_that_is_good_for_three(url: str) -> None:
+    guard, request = more_of(url)
+    given = [(100 + n, f"c{n}" if n % 2 else None) for n in range(MANY)]
+    found = raced(pay_for, url, given)
+    took = [amount for came, amount in found if came == request]
+    assert len(took) == 3
+    assert {came for came, _ in found} - {request} <= {"ask", "deny"}
+    assert guard.limits()[0].used == sum(took)
+    uses = guard.approvals.get(request).uses
+    assert sorted(int(amount) for _, _, amount, _ in uses) == sorted(took)
+
+
+def test_of_32_processes_with_one_call_id_one_takes_a_use_and_all_have_its_answer(url: str) -> None:
+    guard, request = more_of(url)
+    found = raced(pay_for, url, [(150, "c1")] * MANY)
+    assert found == [(request, 150)] * MANY
+    assert guard.limits()[0].used == 150
+    assert len(guard.approvals.get(request).uses) == 1
+
+
+def test_a_total_is_never_exceeded_by_those_who_come_at_once() -> None:
+    for _ in range(5):
+        guard, request = more_of()
+        amounts = [200, 199.5, 150, 100.25, 120, 180, 90, 160] * 4
+        found = together(lambda n: session_of(guard).check_call("pay", {"amount": amounts[n]}))  # noqa: B023
+        took = [amounts[n] for n, decision in enumerate(found) if decision.approval == request]
+        assert 2 <= len(took) <= 3
+        assert sum(took) <= 500
+        assert guard.limits()[0].used == sum(took)
+
+
+def test_of_32_threads_three_use_it_and_no_use_is_lost_to_who_looks() -> None:
+    for _ in range(5):
+        guard, request = more_of()
+
+        def work(index: int) -> Any:
+            if index % 2:
+                return guard.approvals.show(request, by=f"p{index}")  # noqa: B023
+            return session_of(guard).check_call("pay", {"amount": index, "n": index})  # noqa: B023
+
+        found = together(work)
+        assert sum(getattr(each, "approval", None) == request for each in found) == 3
+        found_request = guard.approvals.get(request)
+        assert (len(found_request.uses), found_request.state) == (3, "consumed")
+
+
+def test_to_take_it_back_and_to_use_it_at_once_is_one_of_both() -> None:
+    for _ in range(10):
+        guard, request = more_of()
+        with_use = [lambda: session_of(guard).check_call("pay", {"amount": 1}).approval]  # noqa: B023
+        taken_back = [lambda: guard.approvals.deny(request, by="bob").state]  # noqa: B023
+        work = with_use * 6 + taken_back
+        found = together(lambda n: quietly(work[n]), len(work))  # noqa: B023
+        used = found.count(request)
+        kept = guard.approvals.get(request)
+        assert len(kept.uses) == used
+        assert kept.state == ("denied" if "denied" in found else "consumed")
+        assert (used == 3) if kept.state == "consumed" else (used <= 3)
+
+
+def quietly(work: Any) -> Any:
+    try:
+        return work()
+    except Rejected:
+        return None
 
 
 def together(work: Any, number: int = MANY) -> list[Any]:
