@@ -9,24 +9,22 @@ event is answered here within a time, and whatever goes wrong is answered by wha
 from __future__ import annotations
 
 from asyncio import wait_for
-from json import loads
 from logging import getLogger
 
 from claude_agent_sdk import HookMatcher, PermissionResultAllow, PermissionResultDeny
 
 from guardrails.integrations.answers import Answer
-from guardrails.integrations.contract import Verdict, fitted, withheld
+from guardrails.integrations.claude_agent_words import blocked, verdict_of_calls, verdict_of_checks, written
 from guardrails.integrations.hosts import claude_code
-from guardrails.integrations.judging import RANKS
 from guardrails.integrations.receipts import Unmediated
 from guardrails.integrations.wire import folder_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
     from typing import Any
 
-    from guardrails.integrations.contract import Call, Moment
+    from guardrails.integrations.contract import Call, Moment, Verdict
     from guardrails.integrations.mediation import Checked, Mediation, Passage
     from guardrails.model import Decision
 
@@ -41,8 +39,6 @@ SECONDS = 100.0
 
 HOST_ERROR = "<tool_use_error>"
 """How the host begins what it tells its model of a call that it did not make: an unknown tool, or wrong arguments."""
-
-CHANGES = ("updatedInput", "updatedToolOutput", "updatedMCPToolOutput")
 
 LOG = getLogger("guardrails.integrations")
 
@@ -74,10 +70,11 @@ class Hooks:
         self._person = person
         self.is_shown = False
         self.prompts: dict[str, Checked] = {}
-        self.errors: dict[str, Checked] = {}
+        self.errors: dict[str, str] = {}
         self.halted: Decision | None = None
         self.broken: Unmediated | None = None
         self._stop = ""
+        self._blocked: dict[str, str] = {}
         self._known: dict[str, Known] = {}
         self._names: dict[str, list[tuple[str, str]]] = {}
 
@@ -95,7 +92,16 @@ class Hooks:
             if isinstance(error, Unmediated):
                 self.broken = error
             LOG.error("a hook of Claude Code could not be answered", exc_info=error)
-            return _blocked(event, f"Blocked, because guard could not decide: {str(error) or 'too late'}")
+            reason = f"Blocked, because guard could not decide: {str(error) or 'it took too long'}"
+            self._note_blocked(event, tool_use_id or "", reason)
+            return blocked(event, reason)
+
+    def _note_blocked(self, event: Any, id: str, reason: str) -> None:
+        name = event.get("hook_event_name") if isinstance(event, dict) else None
+        if name == "PreToolUse":
+            self._blocked[id] = reason
+        if name == "PostToolUseFailure":
+            self.errors[id], self._stop = f"[withheld: {reason}]", reason
 
     async def _answered(self, event: dict[str, Any], tool_use_id: str | None) -> dict[str, Any]:
         name = event["hook_event_name"]
@@ -111,8 +117,8 @@ class Hooks:
         if moment.point == "output" and self.is_shown:
             return {}
         if moment.point == "pre_tool":
-            return _written(moment, await self._calls(moment, folder_of(event, self._root)))
-        return _written(moment, await self._judges[moment.point](self, moment))
+            return written(moment, await self._calls(moment, folder_of(event, self._root)))
+        return written(moment, await _JUDGES[moment.point](self, moment))
 
     # --- calls ---------------------------------------------------------------------------------
 
@@ -120,15 +126,17 @@ class Hooks:
         id = _id_of(moment)
         known = self._known[id] = Known(await self._judged(id, moment.calls), folder)
         self._drop_unless_all(known)
-        return _verdict(known, moment.calls, moment.host_input, can_ask=self._person is not None)
+        return verdict_of_calls(
+            known.passages, moment.calls, moment.host_input, can_ask=self._person is not None
+        )
 
     async def _judged(self, id: str, calls: tuple[Call, ...]) -> list[Passage]:
         names = [id] if len(calls) == 1 else [f"{id}/{number + 1}" for number in range(len(calls))]
+        self._names[id] = [(name, call.tool) for name, call in zip(names, calls, strict=True)]
         passages = [
             await self._seat().acall(call.tool, call.args, name)
             for name, call in zip(names, calls, strict=True)
         ]
-        self._names[id] = [(name, call.tool) for name, call in zip(names, calls, strict=True)]
         self._note_halt(passages)
         return passages
 
@@ -169,7 +177,7 @@ class Hooks:
             known.passages = await self._judged(context.tool_use_id, calls)
         known.passages = [await self._answer(passage, Answer(approves=True)) for passage in known.passages]
         self._note_halt(known.passages)
-        verdict = _verdict(known, calls, runs, can_ask=False)
+        verdict = verdict_of_calls(known.passages, calls, runs, can_ask=False)
         return self._let(known, verdict, said, runs)
 
     async def _answer(self, passage: Passage, answer: Answer) -> Passage:
@@ -204,9 +212,9 @@ class Hooks:
         ]
         self._known.pop(_id_of(moment), None)
         self._note_halt(checks)
-        return _verdict_of(checks)
+        return verdict_of_checks(checks)
 
-    async def _as_it_ran(self, moment: Moment) -> None:
+    async def _as_it_ran(self, moment: Moment) -> list[Passage]:
         """What ran is what was judged; where the host filled in or changed something, that is judged now, and its
         result goes no further unless it is allowed. Raises `Unmediated`."""
         known = self._known.get(_id_of(moment))
@@ -216,17 +224,18 @@ class Hooks:
             )
         if not known.is_of(moment.calls):
             known.passages = await self._judged(_id_of(moment), moment.calls)
+        return known.passages
 
     async def _failed(self, moment: Moment, text: str) -> None:
         """The host cannot change what a failed call says, so its run ends before its model reads what it may not."""
-        await self._as_it_ran(moment)
-        self._known.pop(_id_of(moment))
-        for name, tool in self._names[_id_of(moment)]:
+        passages = await self._as_it_ran(moment)
+        for (name, tool), passage in zip(self._names[_id_of(moment)], passages, strict=True):
             await self._seat().afailed(name, tool)
-            checked = await self._seat().aerror(name, tool, text)
+            checked = await self._seat().aerror(name, tool, text, args=passage.args)
             if checked.is_changed or not checked.allowed:
-                self.errors[_id_of(moment)] = checked
+                self.errors[_id_of(moment)] = str(checked.value)
                 self._stop = f"What a failed call of `{tool}` says may not be read, and cannot be changed."
+        self._known.pop(_id_of(moment))
 
     async def _batch(self, event: dict[str, Any]) -> dict[str, Any]:
         """Before the model reads the results of a step: all of them were judged, or the run ends here."""
@@ -250,14 +259,19 @@ class Hooks:
             await self._unended(name, judged, response)
 
     def is_unmade(self, id: str, response: Any) -> bool:
-        """Whether the host did not make the call at all, and says so itself."""
-        return id not in self._names and isinstance(response, str) and response.startswith(HOST_ERROR)
+        """Whether the host did not make the call at all: it says so itself, or was told so when nothing could be
+        decided."""
+        text = response if isinstance(response, str) else ""
+        if id in self._blocked:
+            return self._blocked[id] in text
+        return id not in self._names and text.startswith(HOST_ERROR)
 
     async def _unended(self, name: str, tool: str, response: Any) -> None:
         """A call that was allowed, and of which no other event came: the host's own rules refused it, or its hooks
         were passed over. What the model is about to read has to be such that the policy lets it pass as it is."""
         try:
-            return self._seat().heard([(name, tool)])
+            self._seat().heard([(name, tool)])
+            return
         except Unmediated:
             checked = await self._seat().aresult(name, tool, response)
         if checked.is_changed or not checked.allowed:
@@ -274,16 +288,12 @@ class Hooks:
         known = self.prompts.pop(str(moment.payload), None)
         checked = known or await self._seat().ainput(str(moment.payload))
         self._note_halt([checked])
-        return _verdict_of([checked])
+        return verdict_of_checks([checked])
 
     async def _output(self, moment: Moment) -> Verdict:
         checked = await self._seat().aoutput(str(moment.payload))
         self._note_halt([checked])
-        return _verdict_of([checked])
-
-    _judges: dict[str, Callable[[Hooks, Moment], Awaitable[Verdict]]] = {
-        "input": _input, "post_tool": _results, "output": _output
-    }  # fmt: skip
+        return verdict_of_checks([checked])
 
 
 def _id_of(moment: Moment) -> str:
@@ -293,89 +303,8 @@ def _id_of(moment: Moment) -> str:
     return moment.call_id
 
 
-# --- decisions as verdicts ---------------------------------------------------------------------
+_JUDGES: dict[str, Callable[[Hooks, Moment], Awaitable[Verdict]]] = {
+    "input": Hooks._input, "post_tool": Hooks._results, "output": Hooks._output
+}  # fmt: skip
 
-
-def _verdict(known: Known, calls: tuple[Call, ...], host: Mapping[str, Any], *, can_ask: bool) -> Verdict:
-    """The strictest decision on any part of a call is the decision on the whole."""
-    worst = max(known.passages, key=lambda passage: RANKS.index(passage.outcome))
-    changed = [passage for passage in known.passages if passage.is_changed]
-    payload = None
-    if changed and len(calls) == 1:
-        payload = calls[0].written_back(changed[0].args, host)
-    question = worst.text if can_ask and worst.outcome == "ask" else ""
-    return Verdict(worst.outcome, worst.text, changed=bool(changed), payload=payload, question=question)
-
-
-def _verdict_of(checks: list[Checked]) -> Verdict:
-    bad = [checked for checked in checks if not checked.allowed]
-    if bad:
-        worst = max(bad, key=lambda checked: RANKS.index(_outcome(checked)))
-        return Verdict(_outcome(worst), str(worst.value))
-    changed = [checked for checked in checks if checked.is_changed]
-    if len(changed) > 1:
-        return Verdict(
-            "deny", "The policy changes this result in several ways, which cannot be done at once."
-        )
-    return Verdict("allow", changed=bool(changed), payload=changed[0].value if changed else None)
-
-
-def _outcome(checked: Checked) -> str:
-    return "deny" if checked.decision is None else str(checked.decision.outcome.value)
-
-
-def _written(moment: Moment, verdict: Verdict) -> dict[str, Any]:
-    """A verdict in the host's words."""
-    answer = fitted(verdict, moment, claude_code.ABILITIES[moment.point])
-    said: dict[str, Any] = loads(claude_code.write(moment, answer).out or "{}")
-    return said
-
-
-def _blocked(event: Any, reason: str) -> dict[str, Any]:
-    """The answer where nothing could be decided: the call does not run, the text does not go on, the run ends."""
-    name = event.get("hook_event_name") if isinstance(event, dict) else None
-    stopped: dict[str, Any] = {"continue": False, "stopReason": reason}
-    if name == "PreToolUse":
-        refusal = {"hookEventName": name, "permissionDecision": "deny", "permissionDecisionReason": reason}
-        return {"hookSpecificOutput": refusal}
-    if name == "PostToolUse":
-        blank = withheld(_moment_of(event), reason)
-        return {**stopped, "hookSpecificOutput": {"hookEventName": name, "updatedToolOutput": blank}}
-    return {**stopped, "decision": "block", "reason": reason} if name == "UserPromptSubmit" else stopped
-
-
-def _moment_of(event: dict[str, Any]) -> Moment:
-    from guardrails.integrations.contract import Moment
-
-    return Moment("post_tool", "PostToolUse", "", payload=event.get("tool_response"), kept=claude_code.KEPT)
-
-
-# --- hooks of the application ----------------------------------------------------------------------
-
-
-def beside(callback: Any) -> Any:
-    """A hook of the application beside guard's: it may refuse, and may not change what guard has judged."""
-
-    async def kept(event: Any, tool_use_id: str | None, context: Any) -> Any:
-        said = await callback(event, tool_use_id, context)
-        return _unchanging(event, said) if isinstance(said, dict) else said
-
-    return kept
-
-
-def _unchanging(event: Any, said: dict[str, Any]) -> dict[str, Any]:
-    specific = said.get("hookSpecificOutput")
-    name = event.get("hook_event_name") if isinstance(event, dict) else ""
-    if not isinstance(specific, dict):
-        return said
-    decision = specific.get("decision")
-    inner = decision if isinstance(decision, dict) else {}
-    found = [key for key in CHANGES if key in specific or key in inner]
-    if not found and specific.get("permissionDecision") != "defer":
-        return said
-    reason = f"A hook of the application says `{(found or ['defer'])[0]}`, and guard could not judge what comes of it."
-    LOG.error(reason)
-    return _blocked({**event, "hook_event_name": name}, reason)
-
-
-__all__ = ["Hooks", "beside"]
+__all__ = ["Hooks"]

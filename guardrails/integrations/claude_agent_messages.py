@@ -40,6 +40,9 @@ TEXTS = {"text_delta": "text", "thinking_delta": "thinking"}
 OTHERS = frozenset({"input_json_delta", "signature_delta"})
 """Kinds of parts that hold no text of an answer. Any other kind is not known, and left out."""
 
+NO_TEXTS = frozenset({"tool_use", "redacted_thinking"})
+"""Kinds of blocks that hold no text of an answer. The others are tools on the provider's side, which nothing checks."""
+
 MOST_TEXTS = 200
 
 
@@ -189,8 +192,8 @@ class Messages:
     def _begun(self, message: StreamEvent, place: tuple[str | None, Any]) -> StreamEvent:
         block = message.event.get("content_block") or {}
         kind = f"{block.get('type')}_delta"
-        if str(block.get("type", "")).startswith("server_tool"):
-            raise Unmediated("a tool runs on the provider's side, and no check has seen its call")
+        if kind not in TEXTS and block.get("type") not in NO_TEXTS:
+            raise Unmediated(f"the model writes `{block.get('type')}`, which no check sees")
         if kind not in TEXTS:
             return message
         writing = self._writing[place] = Writing(self._seat().stream(self._mode), kind)
@@ -229,7 +232,7 @@ class Messages:
             return block
         withheld = self._hooks.errors.get(block.tool_use_id)
         if withheld is not None:
-            return replace(block, content=str(withheld.value))
+            return replace(block, content=withheld)
         if not block.is_error:
             self._hooks.heard(block.tool_use_id, block.content)
         return block
