@@ -52,12 +52,17 @@ class Call:
         return {**host, **{self.keys[name]: changed[name] for name in differing}}
 
 
+NOTHING_KEPT: Mapping[str, frozenset[str]] = {}
+OWN = "(of the call)"
+"""Among the words that are kept of a field: whatever stands in the arguments of the call."""
+
+
 class Moment:
     """What a host told: which point, in which session, about which call or text.
 
     `calls` are the calls that one call of the host means (a patch touches several files), `payload` the result or
     text, `host_input` the host's own arguments. `failed`: the call ran and failed. `last`: the model was sent
-    back already. `kept` are fields of a result that say what it is, and are never withheld.
+    back already. `kept` are words that say what a result is, by the fields that they stand in: those are not withheld.
     """
 
     __slots__ = (
@@ -76,7 +81,7 @@ class Moment:
         host_input: Any = None,
         failed: bool = False,
         last: bool = False,
-        kept: frozenset[str] = frozenset(),
+        kept: Mapping[str, frozenset[str]] = NOTHING_KEPT,
     ) -> None:
         self.point = point
         self.event = event
@@ -190,18 +195,26 @@ _FITTERS = {"pre_tool": _call, "post_tool": _result, "input": _input, "output": 
 
 
 def withheld(moment: Moment, reason: str) -> Any:
-    """The result in its own shape, with every text in it taken out."""
+    """The result in its own shape, with every text and number in it taken out."""
     said: list[str] = []
 
     def blank(value: Any, name: str) -> Any:
-        if value.__class__ is str and name not in moment.kept:
+        if value.__class__ is str and not _is_kept(value, moment, name):
             said.append("")
             return f"[withheld: {reason}]" if len(said) == 1 else ""
         if value.__class__ is dict:
             return {key: blank(part, key) for key, part in value.items()}
-        return [blank(part, name) for part in value] if value.__class__ is list else value
+        if value.__class__ is list:
+            return [blank(part, name) for part in value]
+        return 0 if value.__class__ in (int, float) else value
 
     return blank(moment.payload, "")
+
+
+def _is_kept(text: str, moment: Moment, name: str) -> bool:
+    words = moment.kept.get(name, ())
+    given = moment.host_input
+    return text in words or (OWN in words and given.__class__ is dict and text in given.values())
 
 
 def _as_text(payload: Any) -> str:

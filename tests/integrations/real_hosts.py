@@ -1,6 +1,7 @@
 """Real coding agents, where they are on this machine, in a home of their own with a model of `fake_models`.
 
-`GUARD_TEST_HOSTS` is a folder with a `node_modules/.bin`; else the search path is looked through.
+`GUARD_TEST_HOSTS` is a folder with a `node_modules/.bin`; else they are where `make peers` puts them, with the Claude Code
+that its library for Python brings along.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,24 @@ GUARD = str(Path(sys.executable).with_name("guard"))
 SECONDS = 120
 
 
+PEERS = Path(__file__).parents[2] / ".peers/node"
+
+
 def program(name: str) -> str | None:
     """The path of a host's program; None where there is none."""
     folder = os.environ.get("GUARD_TEST_HOSTS")
-    beside = os.path.join(folder, "node_modules", ".bin") if folder else None
-    return shutil.which(name, path=beside) if beside else shutil.which(name)
+    if folder is None and PEERS.is_dir():
+        folder = str(PEERS)
+        if name == "claude" and (bundled := _bundled()) is not None:
+            return bundled
+    return shutil.which(name, path=os.path.join(folder, "node_modules", ".bin")) if folder else None
+
+
+def _bundled() -> str | None:
+    """The Claude Code that the library for Python brings along; it is newer than what npm has."""
+    spec = find_spec("claude_agent_sdk")
+    path = Path(spec.origin).parent / "_bundled/claude" if spec and spec.origin else None
+    return str(path) if path is not None and path.exists() else None
 
 
 class RealHost:

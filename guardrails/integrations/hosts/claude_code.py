@@ -6,7 +6,7 @@ a result whose replacement does not have the shape of the original.
 
 from __future__ import annotations
 
-from guardrails.integrations.contract import Call, Moment
+from guardrails.integrations.contract import OWN, Call, Moment
 from guardrails.integrations.tools import Tool, canonical, globbed, of_server, unknown
 from guardrails.integrations.wire import (
     NOTHING,
@@ -76,8 +76,18 @@ TOOLS = {
     "EnterPlanMode": PLAN, "ExitPlanMode": PLAN,
 }  # fmt: skip
 
-KEPT = frozenset({"type", "filePath", "mode", "status", "originalFile", "mimeType", "media_type"})
-"""Texts that say of what kind a result is; it is dropped when they are not what they were."""
+MIME_TYPES = frozenset(
+    {"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf", "text/plain"}
+)
+KEPT = {
+    "type": frozenset(
+        ["text", "image", "audio", "resource", "resource_link", "document", "base64", "pdf", "notebook", "parts", "file", "create", "update", "delete", "file_unchanged", "completed", "async_launched"]
+    ),
+    "mode": frozenset({"content", "files_with_matches", "count"}),
+    "status": frozenset({"completed", "async_launched", "running", "pending", "in_progress"}),
+    "mimeType": MIME_TYPES, "media_type": MIME_TYPES, "filePath": frozenset({OWN}),
+}  # fmt: skip
+"""Words that say of what kind a result is; it is dropped when they are not what they were."""
 
 
 def read(event: Mapping[str, Any], root: str) -> Moment:

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 NAME = "cursor"
 TITLE = "Cursor"
 
+KEPT = {
+    "type": frozenset({"text", "image", "audio", "resource", "resource_link"}),
+    "mimeType": frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "text/plain"}),
+}
+"""Words of an MCP server's result that say what its parts are."""
+
 ABILITIES = {
     "input": frozenset({"refuse"}),
     "pre_tool": frozenset({"refuse", "change"}),
@@ -111,7 +117,7 @@ def _of_call(event: Mapping[str, Any], told_by: tuple[str, str, str], root: str)
         payload=_output(event["tool_output"]) if is_result else None,
         host_input=host,
         failed=name == "postToolUseFailure",
-        kept=frozenset({"type", "mimeType"}),
+        kept=KEPT,
     )  # fmt: skip
 
 
