@@ -16,18 +16,39 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import wraps
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from guardrails.errors import Unavailable
 from guardrails.runtime.usage import Usage
 from guardrails.session import refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from guardrails.guard import Guard
     from guardrails.model import Decision
-    from guardrails.session import Session
 
 
-def enforced(session: Session, function: Callable[..., Any], tool: str) -> Callable[..., Any]:
+class Checking(Protocol):
+    """What a session has to do for it: one in this process, or one whose policy is in another."""
+
+    @property
+    def guards(self) -> tuple[Any, ...]: ...
+    def check_call(self, tool: str, args: Any, *, call_id: str | None = None) -> Decision: ...
+    async def acheck_call(self, tool: str, args: Any, *, call_id: str | None = None) -> Decision: ...
+    def check_result(
+        self, tool: str, result: Any, *, args: Any = None, call_id: str | None = None, reservation: str = ""
+    ) -> Decision: ...
+    async def acheck_result(
+        self, tool: str, result: Any, *, args: Any = None, call_id: str | None = None, reservation: str = ""
+    ) -> Decision: ...
+    def failed(
+        self, tool: str, args: Any, *, decision: Decision | None = None, call_id: str | None = None
+    ) -> None: ...
+    def report(self, usage: Usage) -> Decision: ...
+
+
+def enforced(session: Checking, function: Callable[..., Any], tool: str) -> Callable[..., Any]:
     """`function`, checked before and after; async when it is. Raises `TypeError` for a generator."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
@@ -37,7 +58,7 @@ def enforced(session: Session, function: Callable[..., Any], tool: str) -> Calla
     return _enforced_later(session, named, tool) if _is_async(function) else _enforced(session, named, tool)
 
 
-def _enforced(session: Session, named: _Named, tool: str) -> Callable[..., Any]:
+def _enforced(session: Checking, named: _Named, tool: str) -> Callable[..., Any]:
     @wraps(named.function)
     def run(*positional: Any, **keywords: Any) -> Any:
         call = _Call(session, tool, named.bind(positional, keywords))
@@ -55,7 +76,7 @@ def _enforced(session: Session, named: _Named, tool: str) -> Callable[..., Any]:
     return run
 
 
-def _enforced_later(session: Session, named: _Named, tool: str) -> Callable[..., Any]:
+def _enforced_later(session: Checking, named: _Named, tool: str) -> Callable[..., Any]:
     @wraps(named.function)
     async def run(*positional: Any, **keywords: Any) -> Any:
         call = _Call(session, tool, named.bind(positional, keywords))
@@ -93,12 +114,13 @@ def _is_async(function: Callable[..., Any]) -> bool:
 class _Call:
     """One call of a tool: what it runs with, and who is told how it ended."""
 
-    def __init__(self, session: Session, tool: str, args: dict[str, Any]) -> None:
+    def __init__(self, session: Checking, tool: str, args: dict[str, Any]) -> None:
         self.session = session
         self.tool = tool
         self.args = args
         self.passed = args
-        self.id = _new_call_id() if _remembers(session) else None
+        self.needs = needs_of(session)
+        self.id = _new_call_id() if self.needs.remembers else None
         self.decision: Decision | None = None
         self.started = 0.0
 
@@ -121,31 +143,55 @@ class _Call:
     def failed(self) -> None:
         """Without the store the charge stays, which is the strict side; the tool's own error goes on."""
         self.measured()
-        if any(guard.is_stateful or guard.observers for guard in self.session.guards):
+        if self.needs.is_told:
             with suppress(Unavailable):
                 self.session.failed(self.tool, self.args, decision=self.decision, call_id=self.id)
 
     def measured(self) -> None:
         """Report the time that the tool took, where a budget counts it."""
-        if _is_timed(self.session):
+        if self.needs.is_timed:
             self.session.report(Usage(tool=self.tool, tool_time=monotonic() - self.started))
 
     async def apart(self, work: Callable[[], None]) -> None:
         """In another thread, where there is anything to do that may block."""
-        if any(guard.is_stateful for guard in self.session.guards):
+        if self.needs.may_block:
             from asyncio import to_thread
 
             await to_thread(work)
 
 
-def _remembers(session: Session) -> bool:
-    """Whether a policy looks at the past, where a result has to find its own call."""
-    return any(guard.engine.program.head["uses_trace"] for guard in session.guards)
+class Needs:
+    """What policies need to hear of calls beside the checks; asked anew for each call, as they may be replaced.
+
+    `remembers`: the result of a call has to find it. `is_told`: somebody wants to know what became of it.
+    `is_timed`: a budget counts how long it took. `may_block`: telling it may take a while.
+    """
+
+    def __init__(self, guards: Iterable[Guard]) -> None:
+        self._guards = tuple(guards)
+
+    @property
+    def remembers(self) -> bool:
+        return any(guard.engine.program.head["uses_trace"] for guard in self._guards)
+
+    @property
+    def is_told(self) -> bool:
+        return any(guard.is_stateful or guard.observers for guard in self._guards)
+
+    @property
+    def is_timed(self) -> bool:
+        meters = [meter for guard in self._guards for meter in guard.engine.program.head["meters"]]
+        return any(meter[0] == "budget" and meter[5] == "tool_time" for meter in meters)
+
+    @property
+    def may_block(self) -> bool:
+        return any(guard.is_stateful for guard in self._guards)
 
 
-def _is_timed(session: Session) -> bool:
-    meters = [meter for guard in session.guards for meter in guard.engine.program.head["meters"]]
-    return any(meter[0] == "budget" and meter[5] == "tool_time" for meter in meters)
+def needs_of(session: Checking) -> Needs:
+    """What the policies of a session need; one whose policies are elsewhere knows it by itself."""
+    known: Needs | None = getattr(session, "needs", None)
+    return Needs(session.guards) if known is None else known
 
 
 def _new_call_id() -> str:

@@ -10,6 +10,7 @@ error under an id that the caller gets as well.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from guardrails.server.keys import LOCAL, Caller, Keys
@@ -31,6 +32,7 @@ PACKED = "guard.content-encoding"
 NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
+@cache
 def table() -> Table:
     """Every route there is."""
     from guardrails.server import (
@@ -112,9 +114,8 @@ class App:
         except Gone:
             raise
         except Exception as error:
-            problem = problem_of(error) or mistake_of(error)
             teller = route.teller if route else None
-            return teller(problem, request) if teller else refused(problem)
+            return teller(problem_of(error) or mistake_of(error), request) if teller else refused_of(error)
 
 
 def admitted(scope: Any, route: Route, service: Service) -> Caller:
@@ -161,7 +162,12 @@ def _caller(key: str, route: Route, keys: Keys | None) -> Caller:
         advice = "send `Authorization: Bearer KEY` or `X-Guard-Key: KEY`; `guard key` makes one"
         what = "the key is not known" if key else "the request has no key"
         raise Problem(401, "no_key", what, advice=advice)
-    if route.role not in caller.may:
+    return may(caller, route)
+
+
+def may(caller: Caller, route: Route) -> Caller:
+    """The caller, who may ask this. Raises `Problem` for one who may not."""
+    if route.role and route.role not in caller.may:
         raise _forbidden(caller, route)
     return caller
 
@@ -183,6 +189,11 @@ def mistake_of(error: Exception) -> Problem:
     sys.stderr.write(f"guard serve: mistake {id}: {''.join(format_exception(error))}")
     advice = f"tell whoever runs it the id {id}; nothing was allowed"
     return Problem(500, "internal", "the server made a mistake", at=id, advice=advice)
+
+
+def refused_of(error: Exception) -> Answer:
+    """The answer of the native API to whatever was raised."""
+    return refused(problem_of(error) or mistake_of(error))
 
 
 async def _sent(answer: Answer, scope: Any, send: Send) -> None:

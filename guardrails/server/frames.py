@@ -1,8 +1,9 @@
 """Frames: events on a Unix socket, each behind its length, for hosts where microseconds count.
 
 A frame is four bytes (its length, the highest byte first) and JSON. Where the server has keys, the first frame is
-`{"key": "..."}`. Every other one is an event, as `/v1/check` takes it (and `/v1/outcome` and `/v1/usage`); its answer is
-a frame with the decision, or with `{"error": ...}`. Answers come in the order of the events.
+`{"key": "..."}`. Every other one is an event, as `/v1/check` takes it (and `/v1/outcome` and `/v1/usage`), or work as
+`guardrails.server.lines` takes it; its answer is a frame with the decision, or with `{"error": ...}`. Answers come in the
+order of the questions.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from guardrails.server.app import mistake_of
+from guardrails.server.app import refused_of
 from guardrails.server.checks import written
 from guardrails.server.keys import LOCAL, Caller
-from guardrails.server.problems import Problem, problem_of
+from guardrails.server.lines import Lines
+from guardrails.server.problems import Problem
 from guardrails.server.reading import json_of
 from guardrails.strict_json import write_json
 
@@ -44,7 +46,10 @@ class Frames(asyncio.Protocol):
         self._transport: Any = None
         self._data = bytearray()
         self._wanted = HEAD
+        self._keys = service.keys
+        self._key = ""
         self._caller: Caller | None = LOCAL if service.keys is None else None
+        self._lines = Lines(service)
         self._behind: deque[bytes | Problem] = deque()
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -62,6 +67,8 @@ class Frames(asyncio.Protocol):
         self._behind.clear()
         self._settle()
         self._writable.set()
+        if self._lines.stream is not None:
+            asyncio.get_running_loop().run_in_executor(None, self._lines.close)
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -118,24 +125,29 @@ class Frames(asyncio.Protocol):
 
     def _take(self, frame: bytes, answers: list[bytes]) -> None:
         """Put the answer of a frame to the others; or the frame to those that wait."""
-        service, caller = self._service, self._caller
-        if (
-            self._task is None
-            and caller is not None
-            and len(answers) < AT_ONCE
-            and len(frame) < service.settings.long_event
-            and service.is_quick
-        ):
-            try:
-                answer = written(service.decided(json_of(frame), caller))
-            except Exception as error:
-                answer = _told(error)
+        answer = self._at_once(frame) if self._task is None and len(answers) < AT_ONCE else None
+        if answer is not None:
             answers.append(len(answer).to_bytes(HEAD) + answer)
             return
         self._behind.append(frame)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._catch_up())
         self._mind_the_flow()
+
+    def _at_once(self, frame: bytes) -> bytes | None:
+        """The answer to a short event that nobody has to be asked about; None for all else."""
+        service, caller = self._service, self._caller
+        if caller is None or self._keys is not service.keys or len(frame) >= service.settings.long_event:
+            return None
+        if self._lines.stream is not None or not service.is_quick:
+            return None
+        try:
+            event = json_of(frame)
+            if event.__class__ is dict and "type" not in event:
+                return None
+            return written(service.decided(event, deciding(caller)))
+        except Exception as error:
+            return _told(error)
 
     async def _catch_up(self) -> None:
         """Answer what waits, in its order, and let others have their turn in between."""
@@ -182,23 +194,41 @@ class Frames(asyncio.Protocol):
         if isinstance(frame, Problem):
             return _told(frame)
         try:
-            event = json_of(frame)
-            if self._caller is None:
+            event, caller = json_of(frame), self._caller
+            if self._keys is not self._service.keys:
+                caller = self._caller = self._known_still()
+            if caller is None:
                 return self._known(event)
-            return written(await self._service.decide(event, self._caller, len(frame)))
+            if self._lines.takes(event):
+                return await self._lines.answer(event, caller, len(frame))
+            return written(await self._service.decide(event, deciding(caller), len(frame)))
         except Exception as error:
             return _told(error)
 
     def _known(self, event: Any) -> bytes:
-        """Who is on the other side. Raises `Problem` for nobody who may ask."""
+        """Who is on the other side. Raises `Problem` for nobody whom the server knows."""
         keys = self._service.keys
         key = event.get("key") if event.__class__ is dict else None
-        caller = keys.caller(key) if keys is not None and key.__class__ is str else None
-        if caller is None or "agent" not in caller.may:
-            advice = 'send `{"key": "..."}` of an agent as the first frame'
-            raise Problem(401, "no_key", "the key is not known, or may not ask for decisions", advice=advice)
-        self._caller = caller
+        caller = keys.caller(key) if keys is not None and isinstance(key, str) else None
+        if caller is None or not isinstance(key, str):
+            raise Problem(
+                401, "no_key", "the key is not known", advice='send `{"key": "..."}` as the first frame'
+            )
+        self._caller, self._key, self._keys = caller, key, keys
         return write_json({"welcome": caller.name}).encode()
+
+    def _known_still(self) -> Caller | None:
+        """Who is on the other side, by the keys as they are now. Raises `Problem` for a key that was taken away."""
+        keys = self._keys = self._service.keys
+        if keys is None:
+            return LOCAL
+        if not self._key:
+            return None
+        caller = keys.caller(self._key)
+        if caller is None:
+            self._key, self._caller = "", None
+            raise Problem(401, "no_key", "the key is not known any more")
+        return caller
 
     def _write(self, body: bytes) -> None:
         self._transport.write(len(body).to_bytes(HEAD) + body)
@@ -213,6 +243,13 @@ class Frames(asyncio.Protocol):
         self._transport.close()
 
 
+def deciding(caller: Caller) -> Caller:
+    """The caller, who may ask for decisions. Raises `Problem` for one who may not."""
+    if "agent" not in caller.may:
+        message = f"the key `{caller.name}` has the role {caller.role}, and events take agent"
+        raise Problem(403, "wrong_role", message, advice="use a key of that role")
+    return caller
+
+
 def _told(error: Exception) -> bytes:
-    problem = problem_of(error) or mistake_of(error)
-    return write_json(problem.as_json()).encode()
+    return refused_of(error).body

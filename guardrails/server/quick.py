@@ -12,10 +12,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guardrails.server import checks
-from guardrails.server.app import NOSNIFF, admitted, mistake_of
-from guardrails.server.messages import Answer, refused
+from guardrails.server.app import NOSNIFF, admitted, refused_of
+from guardrails.server.messages import Answer
 from guardrails.server.patience import PatientProtocol
-from guardrails.server.problems import problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,7 +172,7 @@ def _answered(service: Service, reader: Any, headers: list[tuple[bytes, bytes]],
         caller = admitted({"headers": told}, route, service)
         return Answer(200, checks.written(service.decided(read(body), caller)))
     except Exception as error:
-        return refused(problem_of(error) or mistake_of(error))
+        return refused_of(error)
 
 
 SAID = b"\r\n%b: %b" % NOSNIFF

@@ -80,7 +80,7 @@ class Service:
         the session stays halted."""
         guard = self.guard
         if event.__class__ is dict:
-            _check_origin(event, caller)
+            check_origin(event, caller)
         has_session = event.__class__ is dict and "session" in event
         if guard._state is not None:
             return guard.decide(bound(guard, event) if has_session else event)
@@ -94,7 +94,7 @@ class Service:
         """The check of an output in pieces, of which `event` says who speaks."""
         from guardrails.server.streams import session_parts
 
-        _check_origin(event, caller)
+        check_origin(event, caller)
         check_event(event)
         if self.guard._state is not None and "session" in event:
             event = bound(self.guard, event)
@@ -155,7 +155,7 @@ class Service:
                 self.guard._state.close()
 
 
-def _check_origin(event: dict[str, Any], caller: Caller) -> None:
+def check_origin(event: dict[str, Any], caller: Caller) -> None:
     """What an agent may not say of itself: the time, and that it is somebody else."""
     if "time" in event:
         raise EventError("the server knows what time it is: leave `time` out", "/time")

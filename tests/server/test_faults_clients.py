@@ -23,7 +23,7 @@ def resident(server: Served) -> int:
 
 
 def test_a_long_body_that_comes_at_once_is_answered(serve: Any, folder: Path) -> None:
-    server = serve("plain.guard", binds=(f"unix:{folder}/guard.sock",))
+    serve("plain.guard", binds=(f"unix:{folder}/guard.sock",))
     text = json.dumps({"type": "output", "text": "x" * 200_000}).encode()
     with socket.socket(socket.AF_UNIX) as raw:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)

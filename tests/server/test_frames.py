@@ -155,8 +155,8 @@ def test_keys(serve: Any, folder: Path) -> None:
     serve("plain.guard", "--keys", "keys.json", "--frames", path)
     event = {"type": "call", "tool": "ping", "args": {}}
     assert Guard.connect(path, key=key).decide(event).allowed
-    for wrong in (None, "guard_no", prom):
-        with pytest.raises(Unavailable, match="no_key"):
+    for wrong, code in ((None, "no_key"), ("guard_no", "no_key"), (prom, "wrong_role")):
+        with pytest.raises(Unavailable, match=code):
             Guard.connect(path, key=wrong).decide(event)
 
 
