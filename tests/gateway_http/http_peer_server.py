@@ -1,17 +1,18 @@
-"""An MCP server over HTTP, made with the official SDK (either line): a peer for tests of the gateway.
+"""An MCP server made with the official SDK (either line): a peer for tests of the gateway.
 
 Prints the port that it listens on, then serves `/mcp` until it is killed. With `--json` its answers are JSON where the
-protocol leaves it to choose.
+protocol leaves it to choose; with `--stdio` it speaks over its standard input and output instead.
 """
 
 from __future__ import annotations
 
 import socket
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import uvicorn
+from pydantic import BaseModel, Field
 
 try:
     from mcp.server.mcpserver import Context, MCPServer
@@ -53,6 +54,29 @@ def fail() -> str:
 
 
 @app.tool()
+def route(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})]) -> str:
+    """Say where a request went."""
+    return f"went to {region}"
+
+
+class Sure(BaseModel):
+    sure: bool
+
+
+@app.tool()
+async def confirm(ctx: Context) -> str:
+    """Ask the person."""
+    found = await ctx.elicit("Are you sure?", Sure)
+    return f"{found.action}"
+
+
+@app.tool()
+def pay(amount: int) -> str:
+    """Pay."""
+    return f"paid {amount}"
+
+
+@app.tool()
 async def count(to: int, ctx: Context) -> int:
     """Count, and say how far it is."""
     for each in range(1, to + 1):
@@ -80,6 +104,9 @@ def greet(name: str) -> str:
 
 
 def main() -> None:
+    if "--stdio" in sys.argv:
+        app.run("stdio")
+        return
     is_json = "--json" in sys.argv
     if IS_NEW:
         web = app.streamable_http_app(json_response=is_json)

@@ -1,0 +1,102 @@
+"""Clients and servers of the official SDK, of both lines and in both eras, with the gateway between them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from http_gateway import HERE, Gateway, PeerServer, peer, visit
+
+from guardrails.server.keys import new_key
+
+SERVERS = ["new", "plain", "old", "pipe"]
+CARD = "4111111111111111"
+
+
+class Behind(NamedTuple):
+    gateway: Gateway
+    servers: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+    """A gateway before servers of the new line (streams, and JSON), the old line, and one over stdio."""
+    first, second = peer(2), peer(1)
+    peers = [PeerServer(first), PeerServer(first, "--json"), PeerServer(second)]
+    pipe = {"command": second, "args": [str(HERE / "http_peer_server.py"), "--stdio"]}
+    servers = {name: {"url": each.url} for name, each in zip(SERVERS, peers, strict=False)} | {"pipe": pipe}
+    gateway = Gateway(tmp_path_factory.mktemp("gateway"), servers, "--present", "owner")
+    yield Behind(gateway, servers)
+    code = gateway.stop()
+    for each in peers:
+        each.stop()
+    assert code == 0
+
+
+@pytest.fixture(scope="module", params=[(2, "auto"), (2, "legacy"), (1, "legacy")], ids=str)
+def seen(request: pytest.FixtureRequest, behind: Behind) -> dict[str, Any]:
+    line, mode = request.param
+    found = visit(peer(line), behind.gateway.url, [f"{name}__" for name in SERVERS], mode)
+    return {"mode": mode, **found}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_round_of_everything(seen: dict[str, Any], server: str) -> None:
+    """A server that answers in JSON has no place for progress."""
+    here, mode = seen[f"{server}__"], seen["mode"]
+    assert here["version"] == ("2026-07-28" if mode == "auto" else "2025-11-25")
+    assert f"{server}__add" in here["tools"]
+    assert f"{server}__delete_all" not in here["tools"]
+    assert here["add"]["structuredContent"] == {"result": 3}
+    assert here["many"] == list(range(20))
+    assert here["after"]["structuredContent"] == {"result": 4}
+    all_steps = [[1.0, 3.0, "at 1"], [2.0, 3.0, "at 2"], [3.0, 3.0, "at 3"]]
+    assert here["steps"] == ([] if server == "plain" else all_steps)
+    assert here["prompt"]["messages"][0]["content"]["text"] == "Greet Zoë."
+    assert here["fail"]["isError"] is True
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_what_the_policy_makes_of_it(seen: dict[str, Any], server: str) -> None:
+    here = seen[f"{server}__"]
+    denied = here["delete_all"]
+    assert denied["isError"] is True
+    assert f"`mcp.{server}.delete_all` is denied" in denied["content"][0]["text"]
+    assert denied["_meta"]["guard/decision"]["outcome"] == "deny"
+    assert here["read_card"]["structuredContent"] == {"result": "Zoë pays with [REDACTED]"}
+    assert here["read_card"]["content"][0]["text"] == "Zoë pays with [REDACTED]"
+    assert here["resource"]["contents"][0]["text"] == "A shop with [REDACTED] in it."
+    assert CARD not in json.dumps(here)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_header_follows_a_changed_argument(seen: dict[str, Any], server: str) -> None:
+    """The client's `Mcp-Param-Region` had the card in it; the server refuses a header that differs from the body."""
+    assert seen[f"{server}__"]["route"]["structuredContent"] == {"result": "went to eu [REDACTED]"}
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_questions_reach_the_person(seen: dict[str, Any], server: str) -> None:
+    here, mode = seen[f"{server}__"], seen["mode"]
+    assert here["pay"]["structuredContent"] == {"result": "paid 5"}
+    assert f"mcp.{server}.pay" in here["asked"][0]
+    if mode == "legacy" and server != "plain":
+        assert here["confirm"]["structuredContent"] == {"result": "accept"}
+        assert here["asked"][1] == "Are you sure?"
+
+
+def test_a_client_with_a_key(tmp_path: Path, behind: Behind) -> None:
+    key, entry = new_key("bot", "agent")
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [entry]}))
+    (tmp_path / "keys.json").chmod(0o600)
+    servers = {"shop": behind.servers["new"]}
+    gateway = Gateway(tmp_path, servers, "--keys", "keys.json", "--present", "owner")
+    try:
+        here = visit(peer(2), gateway.url, [""], "auto", key)[""]
+        assert here["add"]["structuredContent"] == {"result": 3}
+        assert "add" in here["tools"]
+    finally:
+        assert gateway.stop() == 0
