@@ -78,10 +78,8 @@ def _most(bound: ReuseBound) -> str:
 
 
 def lacking(request: Request, amounts: Amounts) -> str:
-    """Why an approval has no room for a call that comes to this; empty when it has."""
-    calls, bounds = _far(request)
-    if len(request.uses) >= calls:
-        return "it is used up"
+    """Why an approval of which something is left has no room for a call that comes to this; empty when it has."""
+    _, bounds = _far(request)
     for index, (name, per, most, unit) in enumerate(bounds):
         left = Decimal(most) - spent(request, index)
         if per == "total" and Decimal(amounts[index]) > left:
