@@ -4,7 +4,9 @@
     app        a plain ASGI object: request → route → answer
     checks …   the native API                              (checks, sessions, streams, operating, standing)
     authzen …  dialects of others                          (opa, claude_code, litellm, agentgateway, envoy)
-    serving    sockets, workers, signals                   (binding, patience, workers, frames)
+    serving    sockets, workers, signals                   (binding, patience, quick, workers, frames)
+    serverless the application as a function of a gateway
+    remote     a guard behind a socket                     (remote_session, remote_streams, remote_desk, connection)
 
 The one law: whatever goes wrong is an explicit refusal, in the words of the dialect that was spoken.
 """
@@ -17,11 +19,12 @@ if TYPE_CHECKING:
 
     from guardrails.server.app import App
     from guardrails.server.keys import Keys
+    from guardrails.server.serverless import handler
     from guardrails.server.service import Service, Settings
 
-__all__ = ["App", "Keys", "Service", "Settings"]
+__all__ = ["App", "Keys", "Service", "Settings", "handler"]
 
-_HOMES = {"App": "app", "Keys": "keys", "Service": "service", "Settings": "service"}
+_HOMES = {"App": "app", "Keys": "keys", "Service": "service", "Settings": "service", "handler": "serverless"}
 
 
 def __getattr__(name: str) -> Any:
