@@ -19,6 +19,7 @@ OUTCOMES = {"allow": ALLOW, "ask": ASK, "deny": DENY, "halt": HALT}
 MEANINGS = {
     ALLOW: "done; `check`: allowed",
     FINDINGS: "`lint`, `test`, `eval`, `replay`, `fmt --check`, `tools import --check` or `scan` found something; "
+    "`audit verify` or `audit repair` found damage; `audit show` or `audit erase` found nothing of that name; "
     "`resume` found nothing halted; an answer to `approvals` did not count",
     ASK: "`check`: a person has to approve",
     DENY: "`check`: denied",
