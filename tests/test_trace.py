@@ -215,6 +215,20 @@ def test_failures_are_those_of_the_same_call_since_it_succeeded() -> None:
     assert (counts, past.failures("b", {"n": 1})) == ([2, 1, 0], 0)
 
 
+def test_what_a_failed_call_said_does_not_make_it_succeed() -> None:
+    """The text of a failure is checked like a result, after the failure was told."""
+    notes: list[str] = []
+    for id in ("c1", "c2"):
+        notes += [
+            call_note("pay", {"a": 1}, NOW, id),
+            outcome_note("pay", {"a": 1}, ok=False, at=NOW, call_id=id),
+            result_note("pay", {"a": 1}, "no such account", NOW, id),
+        ]
+    past = trace(*notes)
+    assert past.failures("pay", {"a": 1}) == 2
+    assert past.streak() == 1
+
+
 STREAKS = [
     ([], 0),
     ([failed("a", n=1), failed("a", n=1)], 1),
