@@ -277,6 +277,10 @@ class Trace:
         """What became of a call: the newest open one of that id, else of the same arguments, else one of
         which nothing else is known."""
         call = self._answered(event)
+        if call is None and event._header.point == "result":
+            event.call = self._failed_before(event)
+            if event.call is not None:
+                return
         if call is None:
             call = Earlier(event._text, event._header, event._end, event.place - 1)
             call.certain = not self.dropped
@@ -286,6 +290,15 @@ class Trace:
         call.outcome = ok
         event.call = call
         self._settled.append((event.place, call))
+
+    def _failed_before(self, event: Earlier) -> Earlier | None:
+        """The call of that id which is known to have failed: this is what it said, and no success."""
+        if event.call_id is None:
+            return None
+        for _, call in reversed(self._settled):
+            if call.call_id == event.call_id and call.tool == event.tool:
+                return None if call.outcome else call
+        return None
 
     def _answered(self, event: Earlier) -> Earlier | None:
         calls = self._open.get(event.tool, [])

@@ -56,13 +56,26 @@ def read(events: Sequence[Mapping[str, Any]]) -> tuple[Happened, ...]:
             kind, (number, 1), at, event["tool"], event.get("args", {}), event.get("result"), call_id=event.get("call_id")
         )  # fmt: skip
         if kind != "call":
-            one.call = _call_of(one, past) or replace(one, point="call", order=(number, 0))
+            one.call = _call_of(one, past) or _failed_call_of(one, past)
+            if one.call is not None and one.call.ok is False:
+                past.append(one)
+                continue
+            one.call = one.call or replace(one, point="call", order=(number, 0))
             if one.call not in past:
                 past.append(one.call)
             one.call.ok = kind == "result" or event["outcome"] == "ok"
         if kind != "outcome":
             past.append(one)
     return tuple(past)
+
+
+def _failed_call_of(answer: Happened, past: Sequence[Happened]) -> Happened | None:
+    """The call of that id whose failure was told before what it said."""
+    if answer.point != "result" or answer.call_id is None:
+        return None
+    over = [each for each in past if each.point == "call" and each.ok is not None]
+    named = [each for each in over if each.call_id == answer.call_id and each.tool == answer.tool]
+    return named[-1] if named and named[-1].ok is False else None
 
 
 def _call_of(answer: Happened, past: Sequence[Happened]) -> Happened | None:
