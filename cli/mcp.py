@@ -84,7 +84,7 @@ class Serving(click.Command):
 @param_option
 @functions_option
 @click.pass_context
-def serving(ctx: click.Context, paths: tuple[str, ...], **options: Any) -> int:
+def serving(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> int:
     """Stand between an MCP client and MCP servers, and hold every call and result to a policy.
 
     \b

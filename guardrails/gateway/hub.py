@@ -57,7 +57,7 @@ class Hub:
         plan = self.plan
         return Who(session=plan.session, principal=plan.principal, agent=plan.agent)
 
-    async def open(self, who: Who) -> Exchange:
+    def open(self, who: Who) -> Exchange:
         """A new exchange for a client; its servers are started when they are first needed."""
         exchange = Exchange(self, who)
         self._exchanges.add(exchange)

@@ -46,10 +46,14 @@ class Judge:
         except Exception as error:
             return self.broken(f"the call of `{tool}`", error)
 
-    async def result(self, tool: str, value: Any, args: Any, call_id: str | None = None) -> Decision:
+    async def result(
+        self, tool: str, value: Any, args: Any, call_id: str | None = None, reservation: str = ""
+    ) -> Decision:
         """The decision on what came back for a call, or of a server's own accord."""
         try:
-            return await self.session.acheck_result(tool, value, args=args, call_id=call_id)
+            return await self.session.acheck_result(
+                tool, value, args=args, call_id=call_id, reservation=reservation
+            )
         except Exception as error:
             return self.broken(f"the result of `{tool}`", error)
 

@@ -29,12 +29,17 @@ class Withheld(Exception):
 
 
 async def passed(
-    exchange: Exchange, tool: str, args: Any, parts: Sequence[Part], call_id: str | None = None
+    exchange: Exchange,
+    tool: str,
+    args: Any,
+    parts: Sequence[Part],
+    of: tuple[str | None, str] = (None, ""),
 ) -> dict[str, Any]:
-    """The members of a result that a policy changed. Raises `Withheld` when one part may not pass."""
+    """The members of a result that a policy changed; `of` is the id of the call, and what was reserved for it. Raises
+    `Withheld` when one part may not pass."""
     changed: dict[str, Any] = {}
     for part in parts:
-        decision = await exchange.judge.result(tool, part.value, args, call_id)
+        decision = await exchange.judge.result(tool, part.value, args, *of)
         stop_if_halted(exchange, decision)
         if decision.outcome is not Outcome.ALLOW:
             raise Withheld(decision)

@@ -29,7 +29,7 @@ def run(hub: Hub) -> None:
 
 async def _run(hub: Hub) -> None:
     reader, client = await standard_input(), await standard_output()
-    exchange = await hub.open(hub.who())
+    exchange = hub.open(hub.who())
     pumping = asyncio.create_task(pump(exchange, reader, client))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
