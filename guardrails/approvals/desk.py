@@ -98,12 +98,12 @@ class Approvals:
         self, *, interval: float = 1.0, kind: str | None = None, wait: Callable[[float], None] = sleep
     ) -> Iterator[Request]:
         """Every request that waits, and each one again whenever anything happened to it, without an end."""
-        known: dict[str, tuple[str, int]] = {}
+        known: dict[str, tuple[str, int, int]] = {}
         while True:
             there = self.list("any", kind=kind)
             known = {request.id: known[request.id] for request in there if request.id in known}
             for request in there:
-                mark = self.state_of(request), len(request.answers)
+                mark = self.state_of(request), len(request.answers), len(request.uses)
                 is_new = request.id not in known
                 if known.get(request.id) != mark and not (is_new and mark[0] not in WAITING):
                     yield request

@@ -459,6 +459,21 @@ def test_an_approval_of_one_call_can_be_taken_back_as_well() -> None:
         guard.approvals.deny(request, by="ana")
 
 
+def test_who_watches_sees_every_use() -> None:
+    guard = guard_of(policy=POLICY)
+    session = session_of(guard)
+    request = asked_for(session, "pay", {"amount": 1})
+    steps = iter([
+        lambda: guard.approvals.approve(request, by="ana"), lambda: pay(session, 1), lambda: pay(session, 1),
+        lambda: pay(session, 1),
+    ])  # fmt: skip
+    seen = guard.approvals.watch(wait=lambda _: next(steps)())
+    told = [next(seen) for _ in range(5)]
+    assert [(each.state, len(each.uses)) for each in told] == [
+        ("open", 0), ("approved", 0), ("approved", 1), ("approved", 2), ("consumed", 3),
+    ]  # fmt: skip
+
+
 def test_like_requests_are_put_together_only_where_they_go_as_far() -> None:
     guard = guard_of(policy=POLICY)
     for id, amount in (("s1", 1), ("s2", 2), ("s3", 201), ("s4", 202)):

@@ -15,6 +15,7 @@ type principal { id: string }
 on call pay { ask finance within 4h else security because "Looked at." }
 on call wipe { two: ask 2 of finance within 1h }
 on call note { allow; look: review by finance }
+on call refund { ask finance within 4h for 3 calls in session, args.amount up to 200 each }
 """
 REVIEWERS = '{"finance": ["ana", "bob"], "security": ["eve"]}'
 
@@ -85,6 +86,34 @@ def test_an_event_can_name_its_approval(pay: Payments) -> None:
     assert decided(approval=request)["approval"] == request
     assert decided(approval=request)["outcome"] == "deny"
     assert pay.guard("check", "pay.guard", stdin=json.dumps({**event, "approval": 5})).code == 65
+
+
+def test_an_approval_that_is_good_for_more_is_shown_narrowed_and_taken_back(pay: Payments) -> None:
+    request = pay.ask("refund", amount=150)["request"]
+    far = "3 calls of refund in this session, args.amount up to 200 each"
+    assert f"approved, it is good for {far}" in pay("show", request).out
+    assert "3 calls such as: amount 150" in pay("list").out
+    assert "each good for 3 calls" in pay("list", "--batches").out
+    data = pay.data("show", request)
+    assert data["reuse"] == {
+        "calls": 3, "used": 0, "bounds": [{"amount": "args.amount", "most": "200", "unit": "", "per": "each"}],
+    }  # fmt: skip
+    assert (data["alone"], "reuse" in data["needs"][0]) == (None, False)
+    assert f"good for {far}, until" in pay("approve", request, "--as", "ana").out
+    assert pay.ask("refund", amount=7)["approval"] == request
+    assert "used: 1 of 3 calls" in pay("show", request).out
+    assert pay("deny", request, "--as", "zoe").code == 1
+    assert pay("deny", request, "--as", "bob", "--reason", "Enough.").code == 0
+    assert pay.ask("refund", amount=8)["outcome"] == "deny"
+    once = pay.ask("refund", "s2", amount=150)["request"]
+    assert "to be used until" in pay("approve", once, "--as", "ana", "--once").out
+    page = pay("show", once)
+    assert "good for" not in page.out
+    assert pay.ask("refund", "s2", amount=7)["outcome"] == "ask"
+    assert pay.ask("refund", "s2", amount=150)["approval"] == once
+    alone = pay.ask("refund", "s2", amount=300)["request"]
+    assert "no more than that, because `args.amount` is more than 200" in pay("show", alone).out
+    assert pay.data("deny", alone, "--as", "ana", "--once")["answers"][0]["state"] == "denied"
 
 
 def test_several_are_answered_at_once_and_each_is_told(pay: Payments) -> None:
