@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,20 +32,18 @@ on session { limit 500 calls }
 
 def peer(line: int) -> str:
     """A Python with the official SDK of this line. Skips the test where there is none; fails where all has to be."""
-    found = (
-        sys.executable
-        if line == 2
-        else os.environ.get("GUARD_TEST_MCP1") or str(ROOT / ".peers/mcp1/bin/python")
-    )
-    done = (
-        subprocess.run([found, "-c", "import mcp, uvicorn"], capture_output=True)
-        if os.path.exists(found)
-        else None
-    )
-    if done is None or done.returncode:
+    own = os.environ.get("GUARD_TEST_MCP1") or str(ROOT / ".peers/mcp1/bin/python")
+    found = sys.executable if line == 2 else own
+    if not has_sdk(found):
         why = f"no MCP SDK of line {line} here: `make peers` installs it, or GUARD_TEST_MCP1 names a Python that has it"
         (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
     return found
+
+
+@cache
+def has_sdk(python: str) -> bool:
+    look = "from importlib.util import find_spec; raise SystemExit(not (find_spec('mcp') and find_spec('uvicorn')))"
+    return os.path.exists(python) and subprocess.run([python, "-c", look]).returncode == 0
 
 
 class PeerServer:

@@ -66,10 +66,14 @@ async def tried(work: Any) -> Any:
 
 
 async def main(url: str, prefixes: str, mode: str, key: str = "") -> dict[str, Any]:
-    return {prefix: await seen_at(url, prefix, mode, key) for prefix in prefixes.split(",")}
+    async with connected(url, mode, key) as (client, version):
+        tools = sorted(tool["name"] for tool in plain(await client.list_tools())["tools"])
+        uris = [each["uri"] for each in plain(await client.list_resources())["resources"]]
+        found = {"version": version, "tools": tools}
+        return {prefix: found | await seen_at(client, prefix, mode, uris) for prefix in prefixes.split(",")}
 
 
-async def seen_at(url: str, prefix: str, mode: str, key: str) -> dict[str, Any]:
+async def seen_at(client: Any, prefix: str, mode: str, uris: list[str]) -> dict[str, Any]:
     ASKED.clear()
     seen: dict[str, Any] = {}
     steps: list[Any] = []
@@ -77,35 +81,28 @@ async def seen_at(url: str, prefix: str, mode: str, key: str) -> dict[str, Any]:
     async def step(progress: float, total: float | None, message: str | None) -> None:
         steps.append([progress, total, message])
 
-    async with connected(url, mode, key) as (client, version):
-        seen["version"] = version
-        seen["tools"] = sorted(tool["name"] for tool in plain(await client.list_tools())["tools"])
+    async def call(name: str, args: dict[str, Any], **more: Any) -> Any:
+        return await tried(client.call_tool(prefix + name, args, **more))
 
-        async def call(name: str, args: dict[str, Any], **more: Any) -> Any:
-            return await tried(client.call_tool(prefix + name, args, **more))
-
-        seen["add"] = await call("add", {"a": 1, "b": 2})
-        seen["read_card"] = await call("read_card", {"name": "Zoë"})
-        seen["delete_all"] = await call("delete_all", {})
-        seen["fail"] = await call("fail", {})
-        seen["route"] = await call("route", {"region": "eu 4111111111111111"})
-        seen["count"] = await call("count", {"to": 3}, progress_callback=step)
-        seen["steps"] = steps
-        seen["pay"] = await call("pay", {"amount": 5})
-        seen["confirm"] = await call("confirm", {}) if mode == "legacy" else None
-        seen["many"] = [
-            each["structuredContent"]["result"]
-            for each in await asyncio.gather(*(call("add", {"a": each, "b": 0}) for each in range(20)))
-        ]
-        uris = [each["uri"] for each in plain(await client.list_resources())["resources"]]
-        uri = next(each for each in uris if each.startswith(uri_start(prefix)))
-        seen["resource"] = await tried(client.read_resource(uri))
-        seen["prompt"] = await tried(client.get_prompt(prefix + "greet", {"name": "Zoë"}))
-        try:
-            await asyncio.wait_for(call("sleep", {"seconds": 30}), 0.2)
-        except TimeoutError:
-            seen["sleep"] = "given up"
-        seen["after"] = await call("add", {"a": 2, "b": 2})
+    seen["add"] = await call("add", {"a": 1, "b": 2})
+    seen["read_card"] = await call("read_card", {"name": "Zoë"})
+    seen["delete_all"] = await call("delete_all", {})
+    seen["fail"] = await call("fail", {})
+    seen["route"] = await call("route", {"region": "eu 4111111111111111"})
+    seen["count"] = await call("count", {"to": 3}, progress_callback=step)
+    seen["steps"] = steps
+    seen["pay"] = await call("pay", {"amount": 5})
+    seen["confirm"] = await call("confirm", {}) if mode == "legacy" else None
+    many = await asyncio.gather(*(call("add", {"a": each, "b": 0}) for each in range(20)))
+    seen["many"] = [each["structuredContent"]["result"] for each in many]
+    uri = next(each for each in uris if each.startswith(uri_start(prefix)))
+    seen["resource"] = await tried(client.read_resource(uri))
+    seen["prompt"] = await tried(client.get_prompt(prefix + "greet", {"name": "Zoë"}))
+    try:
+        await asyncio.wait_for(call("sleep", {"seconds": 30}), 0.2)
+    except TimeoutError:
+        seen["sleep"] = "given up"
+    seen["after"] = await call("add", {"a": 2, "b": 2})
     seen["asked"] = list(ASKED)
     return seen
 
