@@ -22,7 +22,7 @@ from guardrails.meets import BETWEEN, joined
 from guardrails.model import Applied, Decision, Denial, Outcome, Place
 from guardrails.runtime.accounts import unrecorded
 from guardrails.runtime.denial import replaced
-from guardrails.runtime.switch import halted, stopping
+from guardrails.runtime.switch import halted, over, stopping
 from guardrails.session import Session, _new_id
 
 TYPE_CHECKING = False
@@ -205,7 +205,7 @@ class Delegate(Session):
     def decided(self, asked: Asked) -> Decision:
         """The meet of all verdicts, charged when it is an allow."""
         if self.halted is not None:
-            return self.halted
+            return over(self.id, self.halted)
         mine, above = self._mine(asked), self._above(asked)
         if mine is None:
             return self._kept(in_full(self.parent, above))
@@ -222,7 +222,7 @@ class Delegate(Session):
     def looked(self, asked: Asked) -> Decision:
         """What the verdict would be; nothing is charged or noted."""
         if self.halted is not None:
-            return self.halted
+            return over(self.id, self.halted)
         mine, above = self._mine(asked), self._above(asked)
         theirs = look(self.parent, above)
         return self._kept(theirs) if mine is None else self._joined(mine, theirs, mine.payload, asked)
@@ -344,7 +344,7 @@ class Delegate(Session):
         return joined(self.own.report(usage), theirs, None)
 
     def reserve(self, usage: Usage, *, hold: float | None = None) -> Decision:
-        refused = self.halted or self._stopped()
+        refused = over(self.id, self.halted) if self.halted is not None else self._stopped()
         if refused is not None:
             return refused
         if self.own is None or not keeps_count(self.own):

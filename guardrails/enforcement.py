@@ -18,7 +18,7 @@ from functools import wraps
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol
 
-from guardrails.errors import Unavailable
+from guardrails.errors import Halted, Unavailable
 from guardrails.runtime.usage import Usage
 from guardrails.session import refuse
 
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class Checking(Protocol):
-    """What a session has to do for it: one in this process, or one whose policy is in another."""
+    """What a session has to do for it: one in this process, or one whose policy is in another. `halted` is the
+    decision that ended it."""
+
+    halted: Decision | None
 
     @property
     def guards(self) -> tuple[Any, ...]: ...
@@ -100,6 +103,13 @@ async def _awaited(call: _Call, running: Awaitable[Any]) -> Any:
     return _passed_on(after, result)
 
 
+def _refuse(session: Checking, decision: Decision) -> None:
+    """Raise what a refusal means; also of what comes after a session was halted: `Halted`."""
+    if not decision.allowed and session.halted is not None:
+        raise Halted(decision)
+    refuse(decision)
+
+
 def _passed_on(after: Decision, result: Any) -> Any:
     refuse(after)
     return after.payload if after.transforms else result
@@ -126,7 +136,7 @@ class _Call:
 
     def open(self, decision: Decision) -> None:
         """Go ahead, or raise what the decision means."""
-        refuse(decision)
+        _refuse(self.session, decision)
         self.decision = decision
         self.passed = decision.payload if decision.transforms else self.args
         self.started = monotonic()

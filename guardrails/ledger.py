@@ -11,7 +11,7 @@ from time import monotonic
 from guardrails.errors import Unavailable
 from guardrails.model import Decision, Outcome
 from guardrails.runtime.accounts import KEEP, Accounts, Event, awaited, driven, unrecorded, wanted_by
-from guardrails.runtime.switch import halted, stopping
+from guardrails.runtime.switch import cause_of, halted, stopping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -252,11 +252,8 @@ class Ledger:
 
     def halt(self, decision: Decision) -> None:
         """A rule halted the session: everyone who shares the store is to know."""
-        reason = next((a for a in decision.applied if a.outcome is Outcome.HALT), None)
-        why = (reason.message or f"`{reason.effect}` at {reason.place}") if reason else "the policy says so"
-        who = f"`{reason.name}`" if reason else "the policy"
         try:
-            self.state.halt(f"session:{self.session}", who, why, now=self.clock.now(), until=None)
+            self.state.halt(f"session:{self.session}", *cause_of(decision), now=self.clock.now(), until=None)
         except Unavailable:
             return  # this process keeps the session halted in any case
 

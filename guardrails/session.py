@@ -2,7 +2,7 @@
 
 `check_*` give decisions and leave it to the host to act on them; `enforce` and `tool` act: they check the
 call, run it with what the policy made of its arguments, check the result, and raise when either is refused.
-A `halt` ends the session: everything after it is denied.
+A `halt` ends the session: `Session.halted` is that decision, and everything after it is denied.
 
 What a policy counts or remembers is in the ledger; a policy that does neither has none, and pays nothing.
 """
@@ -156,7 +156,7 @@ class Session:
         if self.guard.engine is not self._engine:
             self._bind()
         if self.halted is not None:
-            return self.halted
+            return self._over(self.halted)
         if digest is not None or self._is_picky:
             refused = self._check_tool(tool, digest, args)
             if refused is not None:
@@ -236,7 +236,7 @@ class Session:
         if self.guard.engine is not self._engine:
             self._bind()
         if self.halted is not None:
-            return self.halted
+            return self._over(self.halted)
         if tool is not None and (digest is not None or self._is_picky):
             return self._check_tool(tool, digest, args)
         return None
@@ -247,6 +247,11 @@ class Session:
         if self._ledger is not None:
             self._ledger.halt(decision)
         return decision
+
+    def _over(self, halted: Decision) -> Decision:
+        from guardrails.runtime.switch import over
+
+        return over(self.id, halted)
 
     # --- checks for an event loop --------------------------------------------------------------
 

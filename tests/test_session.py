@@ -122,8 +122,8 @@ def test_arguments_that_are_not_an_object_are_denied(session: guardrails.Session
 
 def test_a_halt_ends_the_session(session: guardrails.Session) -> None:
     assert session.check_call("wipe", {}).outcome is Outcome.HALT
-    assert session.check_call("greet", {}).outcome is Outcome.HALT
-    assert session.check_output("hello").outcome is Outcome.HALT
+    assert session.check_call("greet", {}).outcome is Outcome.DENY
+    assert session.check_output("hello").outcome is Outcome.DENY
 
 
 def test_texts_pass_unless_a_statement_says_otherwise(session: guardrails.Session) -> None:

@@ -89,6 +89,22 @@ def _names(scope: str, tool: str) -> bool:
     return compile_wildcard(pattern)(tool)
 
 
+def cause_of(decision: Decision) -> tuple[str, str]:
+    """Who halted, and why, by a decision of a rule that halts."""
+    reason = next((each for each in decision.applied if each.outcome is Outcome.HALT), None)
+    if reason is None:
+        return "the policy", "the policy says so"
+    return f"`{reason.name}`", reason.message or f"`{reason.effect}` at {reason.place}"
+
+
+def over(session: str, decision: Decision) -> Decision:
+    """The denial of whatever comes in a session after the decision that halted it: the same that another process gets,
+    which knows of it from the store."""
+    from guardrails.stores.halts import Halt
+
+    return halted(Halt(f"session:{session}", *cause_of(decision), since=0), decision.policy)
+
+
 def halted(halt: Halt, policy: str) -> Decision:
     """The denial of whatever is stopped."""
     subject = "everything" if halt.scope == "all" else f"`{halt.scope}`"

@@ -81,7 +81,10 @@ MIME_TYPES = frozenset(
 )
 KEPT = {
     "type": frozenset(
-        ["text", "image", "audio", "resource", "resource_link", "document", "base64", "pdf", "notebook", "parts", "file", "create", "update", "delete", "file_unchanged", "completed", "async_launched"]
+        {
+            "text", "image", "audio", "resource", "resource_link", "document", "base64", "pdf", "notebook", "parts",
+            "file", "create", "update", "delete", "file_unchanged", "completed", "async_launched",
+        }
     ),
     "mode": frozenset({"content", "files_with_matches", "count"}),
     "status": frozenset({"completed", "async_launched", "running", "pending", "in_progress"}),
