@@ -2,70 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import re
-import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as runs
 from hypothesis import strategies as st
 from served import ANA, POLICY
-from uvicorn import Config, Server
+from threaded import One
 
 from guardrails import Guard
 from guardrails.server import quick
-from guardrails.server.app import App
 from guardrails.server.keys import Caller, Keys
 from guardrails.server.patience import PatientProtocol
 from guardrails.server.quick import QuickProtocol
 from guardrails.server.service import Settings
 
 
-class One:
-    """A server in a thread."""
-
-    def __init__(self, protocol: type[PatientProtocol], keys: Keys | None) -> None:
-        guard = Guard.from_text([("support.guard", POLICY)], store="memory:")
-        app = App(guard, keys=keys, settings=Settings(most_body=30_000))
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.server = Server(
-            Config(
-                app,
-                http=protocol,
-                ws="none",
-                lifespan="on",
-                log_config=None,
-                access_log=False,
-                server_header=False,
-            )
-        )
-        self.thread = threading.Thread(target=lambda: asyncio.run(self.server.serve([self.socket])))
-        self.thread.start()
-
-    def ask(self, *parts: bytes) -> bytes:
-        """All that comes back; the last request says that it is the last."""
-        with socket.create_connection(self.socket.getsockname()) as raw:
-            raw.settimeout(20)
-            for part in parts:
-                raw.sendall(part)
-            found = b""
-            while part := raw.recv(65_536):
-                found += part
-        return re.sub(rb"\r\ndate: [^\r]*", b"", re.sub(rb'(id |"at": ")[0-9a-f]{12}', b"", found))
-
-    def stop(self) -> None:
-        self.server.should_exit = True
-        self.thread.join()
-
-
 @pytest.fixture(scope="module", params=["without keys", "with keys"])
 def both(request: Any) -> Iterator[tuple[One, One]]:
     keys = None if request.param == "without keys" else Keeper()
-    pair = One(QuickProtocol, keys), One(PatientProtocol, keys)
+    guards = [Guard.from_text([("support.guard", POLICY)], store="memory:") for _ in range(2)]
+    settings = Settings(most_body=30_000)
+    pair = (
+        One(guards[0], QuickProtocol, keys=keys, settings=settings),
+        One(guards[1], PatientProtocol, keys=keys, settings=settings),
+    )
     yield pair
     for each in pair:
         each.stop()
@@ -160,7 +124,7 @@ def test_the_same_bytes_come_back(both: tuple[One, One], name: str) -> None:
 
 
 @given(st.sampled_from(["allowed", "several", "many", "chunked", "several, one of them slow"]), st.data())
-@settings(max_examples=30, deadline=None)
+@runs(max_examples=30, deadline=None)
 def test_however_the_bytes_are_cut(both: tuple[One, One], name: str, data: st.DataObject) -> None:
     whole = REQUESTS[name]
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=4)))
