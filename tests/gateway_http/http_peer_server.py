@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 try:
     from mcp.server.mcpserver import Context, MCPServer
 
-    app: Any = MCPServer("shop")
+    app: Any = MCPServer("shop", log_level="CRITICAL")
     IS_NEW = True
 except ImportError:
     from mcp.server.fastmcp import (
@@ -25,7 +25,7 @@ except ImportError:
         FastMCP,
     )
 
-    app = FastMCP("shop")
+    app = FastMCP("shop", log_level="CRITICAL")
     IS_NEW = False
 
 
