@@ -297,16 +297,17 @@ class Mediation:
     async def afailed(self, id: str, tool: str) -> None:
         await _apart(lambda: self.failed(id, tool))
 
-    def error(self, id: str, tool: str, text: str, *, args: Any = None) -> Checked:
-        """Judge what a call that failed says of it: the model reads that like a result. Raises nothing."""
+    def error(self, id: str, tool: str, said: Any, *, args: Any = None) -> Checked:
+        """Judge what a call that failed says of it, or what stands in the place of a result: the model reads that like
+        a result. Raises nothing."""
         try:
-            decision = self.session.check_result(tool, text, args=args, call_id=self.receipts.known(id))
+            decision = self.session.check_result(tool, said, args=args, call_id=self.receipts.known(id))
         except Exception as error:
             return withheld(error)
-        return _checked(decision, None, text)
+        return _checked(decision, None, said)
 
-    async def aerror(self, id: str, tool: str, text: str, *, args: Any = None) -> Checked:
-        judged: Checked = await _apart(lambda: self.error(id, tool, text, args=args))
+    async def aerror(self, id: str, tool: str, said: Any, *, args: Any = None) -> Checked:
+        judged: Checked = await _apart(lambda: self.error(id, tool, said, args=args))
         return judged
 
     # --- texts ---------------------------------------------------------------------------------
