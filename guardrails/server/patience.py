@@ -18,10 +18,18 @@ MOST_HEADERS = 65_536
 """Bytes of headers that are waited for; what comes in one piece may be as much longer as that piece is."""
 
 
+LINGER = 2.0
+MOST_IGNORED = 1_000_000
+"""Seconds and bytes that the rest of a body may take once it was answered (refused, that is): a client that first sends
+and then reads gets its answer, and one that never ends is closed."""
+
+
 class PatientProtocol(HttpToolsProtocol):
     """HTTP with a limit to how long headers may take, and how long they may be."""
 
     _timer: Any = None
+    _is_whole = True
+    _ignored = 0
     _length = 0
     _in_headers = False
 
@@ -71,7 +79,25 @@ class PatientProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._settle()
+        self._is_whole, self._ignored = False, 0
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if self.cycle.response_complete:
+            self._ignored += len(body)
+            if self._ignored > MOST_IGNORED:
+                self.transport.close()
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._is_whole = True
+        self._settle()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self._is_whole and self.cycle.response_complete and self._timer is None:
+            self._timer = self.loop.call_later(LINGER, self.transport.close)
 
     def _settle(self) -> None:
         self._in_headers, self._length = False, 0

@@ -14,8 +14,8 @@ import pytest
 from served import PLAIN, Served
 from threaded import One, everything
 
-import guardrails
 from guardrails import Guard
+from guardrails.hosting import host_function
 from guardrails.server import patience
 from guardrails.server.service import Settings
 
@@ -84,6 +84,7 @@ def test_who_sends_requests_and_never_reads_is_not_read_any_more(serve: Any) -> 
 def hasty(monkeypatch: pytest.MonkeyPatch) -> Iterator[One]:
     """A server with little patience."""
     monkeypatch.setattr(patience, "HEADERS", 0.3)
+    monkeypatch.setattr(patience, "LINGER", 0.3)
     server = One(Guard.from_text(PLAIN), settings=Settings(patience=0.3))
     yield server
     server.stop()
@@ -192,7 +193,7 @@ def test_a_gigabyte_is_refused_before_it_is_read(serve: Any) -> None:
         raw.settimeout(20)
         raw.sendall(POST % GIGABYTE)
         assert raw.recv(65_536).startswith(b"HTTP/1.1 413 ")
-        with pytest.raises(OSError, match="reset|pipe"):
+        with pytest.raises(OSError, match=r"reset|pipe"):
             push(raw, b"x" * 65_536, 200_000_000)
     with socket.create_connection(("127.0.0.1", server.port)) as raw:
         raw.settimeout(20)
@@ -260,7 +261,6 @@ def test_frames_that_are_no_text_get_an_answer_each(hasty: One, tmp_path: Path) 
 # --- half-closed -------------------------------------------------------------------------------
 
 
-@guardrails.function(pure=False, budget=5.0)
 def takes_a_while(name: str) -> bool:
     sleep(0.2)
     return True
@@ -269,7 +269,9 @@ def takes_a_while(name: str) -> bool:
 @pytest.fixture
 def slow_policy() -> Iterator[One]:
     """A server whose decisions take a while."""
-    server = One(Guard.from_text("policy slow\non call ping { allow when takes_a_while(tool.name) }\n"))
+    slow = host_function(takes_a_while, "takes_a_while", pure=False, budget=10.0)
+    text = "policy slow\non call ping { allow when takes_a_while(tool.name) }\n"
+    server = One(Guard.from_text(text, functions=[slow]))
     yield server
     server.stop()
 
