@@ -46,6 +46,12 @@ def test_what_is_denied_does_not_run_and_the_model_learns_why(host: RealHost) ->
     assert "is denied: no statement that allows it applies" in model.told()
 
 
+def test_a_call_that_halts_does_not_run_either(host: RealHost) -> None:
+    host.install('policy team\n\non call run_command { halt because "Stop." }\n')
+    forbidden(host)
+    assert not ran_anyway(host)
+
+
 def test_arguments_are_changed(host: RealHost) -> None:
     host.install(POLICY)
     host.run([host.shell("echo KEY-1 > ran"), "done"])
