@@ -74,6 +74,10 @@ class Receipts:
         """The name of the call that a host means by an id."""
         return self._names.get(id, id)
 
+    def knows(self, id: str) -> bool:
+        """Whether a call was judged here."""
+        return self._names.get(id, id) in self._calls
+
     def ended(self, id: str, tool: str) -> str:
         """The name of a call whose result is here. Raises `Unmediated` unless it was allowed."""
         with self._lock:

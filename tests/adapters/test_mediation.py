@@ -191,6 +191,12 @@ def test_a_run_inside_another_ends_with_its_own_calls(mediation: Mediation) -> N
         mediation.receipts.finished()
 
 
+def test_what_was_judged_here_is_known(mediation: Mediation) -> None:
+    mediation.call("unknown", {}, "c1")
+    assert mediation.receipts.knows("c1")
+    assert not mediation.receipts.knows("c2")
+
+
 def test_what_was_there_before_is_not_held_against_anybody(mediation: Mediation) -> None:
     mediation.receipts.from_before(["old"])
     mediation.heard([("old", "look")])
