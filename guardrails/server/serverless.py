@@ -157,7 +157,7 @@ def _asked(
 def _body(event: Json) -> bytes:
     text = event.get("body") or ""
     if not event.get("isBase64Encoded"):
-        return text.encode("utf-8", "surrogatepass")  # type: ignore[no-any-return]  # a text, or it is no request
+        return str(text).encode("utf-8", "surrogatepass")
     try:
         return b64decode(text, validate=True)
     except (NotBase64, ValueError):
