@@ -81,7 +81,9 @@ def test_calls_that_one_approval_could_let_through_wait_for_one_request() -> Non
 def test_it_is_good_for_one_tool_even_where_one_statement_speaks_of_several() -> None:
     guard = guard_of(policy="on call pay, refund { ask finance within 1h for 2 calls in session }")
     session = session_of(guard)
-    given_for(guard, session)
+    request = given_for(guard, session)
+    named = pay(session, 1, "refund", approval=request)
+    assert "it is for another call" in named.message
     assert pay(session, 1, "refund").outcome is Outcome.ASK
     assert pay(session, 1).allowed
 
@@ -371,7 +373,9 @@ def test_a_sub_agent_has_its_parents_session_and_not_its_name() -> None:
     request = given_for(guard, parent)
     assert pay(parent.delegate(tools=["pay"]), 1).approval == request
     stranger = guard.session(id="s1", principal={"id": "paul"}, agent={"id": "other"})
-    assert pay(stranger, 1).outcome is Outcome.ASK
+    for amount in (150, 1):  # the first is the very call that it shows
+        assert pay(stranger, amount).outcome is Outcome.ASK
+    assert pay(parent, 2).approval == request
     assert (
         pay(guard.session(id="s9", principal={"id": "paul"}, agent={"id": "bot"}), 1).outcome is Outcome.ASK
     )
@@ -635,6 +639,98 @@ def test_a_request_that_was_half_written_is_written_by_the_next(number: int) -> 
     request = given_for(guard, session, 2)
     assert [found.id for found in guard.approvals.list("any")] == [request]
     assert [pay(session, n).approval for n in (1, 2, 3)] == [request] * 3
+
+
+# --- what comes in between ---------------------------------------------------------------------
+
+
+class Between:
+    """A store that lets something else happen right before an operation on a request."""
+
+    def __init__(self, store: Any, operation: str, number: int, happens: Any) -> None:
+        self._store = store
+        self._operation = operation
+        self._left = number
+        self._happens = happens
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*positional: Any, **named: Any) -> Any:
+            if name == self._operation and str(positional[0]).startswith("approval/"):
+                self._left -= 1
+                if self._left == 0:
+                    self._happens()
+            return getattr(self._store, name)(*positional, **named)
+
+        return ask
+
+
+def between(operation: str, number: int, happens: Any) -> tuple[Any, Any, str]:
+    """A guard, a session for which `happens` comes in between, and an approval for three calls."""
+    store = MemoryStore()
+    guard = guard_of(store, POLICY)
+    request = given_for(guard, session_of(guard), 101, "refund")
+    other = guard_of(Between(store, operation, number, lambda: happens(guard, request)), POLICY)
+    return guard, session_of(other), request
+
+
+def taking(*amounts: float, **more: Any) -> Any:
+    """Calls of another process come in between, and are let through."""
+
+    def happens(guard: Any, request: str) -> None:
+        assert all(pay(session_of(guard), each, "refund", **more).approval == request for each in amounts)
+
+    return happens
+
+
+def test_who_comes_second_takes_a_use_that_is_left() -> None:
+    guard, session, request = between("swap", 1, taking(110, 120))
+    assert pay(session, 130, "refund").approval == request
+    assert [use[2] for use in guard.approvals.get(request).uses] == ["110", "120", "130"]
+    assert guard.limits()[0].used == 360
+
+
+@pytest.mark.parametrize(("taken", "state"), [((200, 199), "approved"), ((110, 111, 112), "consumed")])
+def test_who_comes_too_late_takes_nothing_and_is_charged_nothing(taken: Any, state: str) -> None:
+    guard, session, request = between("swap", 1, taking(*taken))
+    decision = pay(session, 130, "refund")
+    assert decision.outcome is Outcome.ASK
+    assert guard.approvals.get(request).state == state
+    assert guard.limits()[0].used == sum(taken)
+    assert (guard.approvals.get(decision.request).reuse is None) is (state == "approved")
+
+
+def test_who_is_taken_back_in_between_takes_nothing() -> None:
+    guard, session, request = between("swap", 1, lambda guard, id: guard.approvals.deny(id, by="bob"))
+    assert pay(session, 130, "refund").outcome is Outcome.DENY
+    assert guard.approvals.get(request).uses == ()
+    assert guard.limits()[0].used == 0
+
+
+def test_the_same_call_twice_at_once_takes_one_use() -> None:
+    guard, session, request = between("swap", 1, taking(130, call_id="c1"))
+    assert pay(session, 130, "refund", call_id="c1").approval == request
+    assert len(guard.approvals.get(request).uses) == 1
+    assert guard.limits()[0].used == 130
+
+
+def test_a_look_in_between_does_no_harm() -> None:
+    guard, session, request = between("swap", 1, lambda guard, id: guard.approvals.show(id, by="bob"))
+    assert pay(session, 130, "refund").approval == request
+    assert guard.approvals.get(request).shown
+    assert len(guard.approvals.get(request).uses) == 1
+
+
+def test_what_had_no_room_and_is_used_up_meanwhile_is_asked_about_as_far_as_it_may_go() -> None:
+    store = MemoryStore()
+    guard = guard_of(store, POLICY)
+    request = given_for(guard, session_of(guard))
+    assert all(pay(session_of(guard), 200).approval == request for _ in range(2))
+    last = lambda: pay(session_of(guard), 100)  # noqa: E731
+    other = guard_of(Between(store, "read", 2, last), POLICY)  # after it was read, before anything is asked
+    decision = pay(session_of(other), 150)
+    assert guard.approvals.get(request).state == "consumed"
+    found = guard.approvals.get(decision.request)
+    assert (found.alone, found.reuse is None) == ("", False)
 
 
 # --- against what it means ---------------------------------------------------------------------
