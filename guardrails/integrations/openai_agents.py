@@ -215,8 +215,25 @@ class GuardedHooks(AgentHooks[Any]):
     async def on_llm_start(self, context: Any, agent: Any, system_prompt: Any, input_items: Any) -> None:
         await self._own.on_llm_start(context, agent, system_prompt, input_items)
         run = self._watch.run(context)
-        _heard(run, context, agent, input_items)
+        await self._heard(run, context, input_items)
         self._watch.begin(run, input_items)
+
+    async def _heard(self, run: Run, context: Any, items: Any) -> None:
+        """Hold the results that the model is about to read against the receipts. Raises `Unmediated`."""
+        names = {item["call_id"]: item.get("name", "") for item in _items(items, "function_call")}
+        outputs = {
+            item["call_id"]: names.get(item["call_id"], "") for item in _items(items, "function_call_output")
+        }
+        refused = [id for id, tool in outputs.items() if context.is_tool_approved(tool, id) is False]
+        for id in refused:
+            await self._watch.rejected(run, context, id)
+        ran = {
+            id: tool for id, tool in outputs.items() if id not in refused and tool not in self._watch.handoffs
+        }
+        if not run.begun:
+            run.seat.receipts.from_before(ran)
+        run.seat.heard(run.judged.items())
+        run.seat.heard(ran.items())
 
     async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
         run = self._watch.run(context)
@@ -266,21 +283,6 @@ class GuardedHooks(AgentHooks[Any]):
         if isinstance(output, str):
             self._watch.seats.of(context).receipts.left(output)
         await self._own.on_end(context, agent, output)
-
-
-def _heard(run: Run, context: Any, agent: Any, items: Any) -> None:
-    """Hold the results that the model is about to read against the receipts. Raises `Unmediated`."""
-    names = {item["call_id"]: item.get("name", "") for item in _items(items, "function_call")}
-    outputs = [item["call_id"] for item in _items(items, "function_call_output")]
-    handoffs = {each.tool_name for each in agent.handoffs if isinstance(each, Handoff)}
-    if not run.begun:
-        run.seat.receipts.from_before(outputs)
-    run.seat.heard(run.judged.items())
-    run.seat.heard(
-        (id, names.get(id, ""))
-        for id in outputs
-        if names.get(id, "") not in handoffs and context.is_tool_approved(names.get(id, ""), id) is not False
-    )
 
 
 def _items(items: Any, kind: str) -> Iterator[Any]:

@@ -12,6 +12,8 @@ from asyncio import to_thread
 from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage
 from openai.types.responses.response_reasoning_item import ResponseReasoningItem
 
+from guardrails.errors import Denied
+from guardrails.integrations.mediation import Unmediated
 from guardrails.integrations.openai_agents_watch import raise_if_halted, texts_of
 
 TYPE_CHECKING = False
@@ -52,6 +54,10 @@ PLAIN = (
 """How the kinds of those begin that hold no text of the model; what hosted tools do was said to go unchecked."""
 
 
+OWN = frozenset(("message", "reasoning", "function_call", "compaction"))
+"""Kinds of items that are the model's own."""
+
+
 class Line:
     """One text in pieces."""
 
@@ -68,11 +74,14 @@ class Line:
 
 
 class Said:
-    """What one answer of a model says. Not for several tasks at once."""
+    """What one answer of a model says. `hosted`: tools of the provider may have run; `is_form`: the agent answers in a
+    form, which has no place for a refusal. Not for several tasks at once."""
 
-    def __init__(self, seat: Mediation, mode: str = "whole") -> None:
+    def __init__(self, seat: Mediation, mode: str = "whole", *, hosted: bool, is_form: bool) -> None:
         self._seat = seat
         self._mode = mode
+        self._hosted = hosted
+        self._is_form = is_form
         self._known: dict[str, str] = {}
         self._lines: dict[tuple[Any, ...], Line] = {}
         self._held: dict[Any, list[Any]] = {}
@@ -83,7 +92,7 @@ class Said:
         return [await self.item(item) for item in items]
 
     async def item(self, item: Any) -> Any:
-        """An item as it may leave. Raises `RunHalted`."""
+        """An item as it may leave. Raises `RunHalted`, and `Unmediated` for what no check can stand before."""
         kind = item.get("type") if isinstance(item, dict) else getattr(item, "type", None)
         if kind == "message":
             return await self._message(ResponseOutputMessage.model_validate(item, from_attributes=True))
@@ -95,6 +104,8 @@ class Said:
             and not item.arguments.strip()
         ):
             return item.model_copy(update={"arguments": "{}"})  # the SDK would ask people what that means
+        if kind not in OWN and not self._hosted:
+            raise Unmediated(f"the model's provider ran something (`{kind}`) where no check can stand")
         return item
 
     async def _message(self, message: ResponseOutputMessage) -> Any:
@@ -121,9 +132,14 @@ class Said:
         known = self._known.get(raw)
         if known is None:
             checked = await self._seat.aoutput(raw)
-            raise_if_halted(checked)
+            self._raise_if_refused(checked)
             known = self._known[raw] = str(checked.value)
         return known
+
+    def _raise_if_refused(self, checked: Any) -> None:
+        raise_if_halted(checked)
+        if self._is_form and not checked.allowed:
+            raise refused(checked)
 
     # --- events --------------------------------------------------------------------------------
 
@@ -181,9 +197,14 @@ class Said:
     async def _closed(self, key: tuple[Any, ...]) -> Any | None:
         line = self._lines.pop(key)
         tail = await to_thread(line.stream.close)
-        raise_if_halted(line.stream.checked)
+        self._raise_if_refused(line.stream.checked)
         self._known[line.raw] = line.stream.text
         return _piece(line.last, tail)
+
+
+def refused(checked: Any) -> Denied | Unmediated:
+    """The error that stands for a refusal where there is no place for its text."""
+    return Denied(checked.decision) if checked.decision is not None else Unmediated(str(checked.value))
 
 
 def _piece(event: Any, text: str) -> Any | None:

@@ -22,9 +22,7 @@ from openai.types.responses import (
     ResponseTextDoneEvent,
 )
 
-from guardrails.errors import Denied
-from guardrails.integrations.mediation import Unmediated
-from guardrails.integrations.openai_agents_events import Said
+from guardrails.integrations.openai_agents_events import Said, refused
 from guardrails.integrations.openai_agents_watch import raise_if_halted
 
 TYPE_CHECKING = False
@@ -80,7 +78,7 @@ class GuardedModel(Model):
             **more,
         )
         await self._charged(run, response.usage)
-        response.output = await Said(run.seat).items(response.output)
+        response.output = await self._said(run, output_schema, "whole").items(response.output)
         return response
 
     async def stream_response(
@@ -93,7 +91,7 @@ class GuardedModel(Model):
             for event in _spoken(_told(run, refusal, output_schema)):
                 yield event
             return
-        said = Said(run.seat, self._watch.streaming)
+        said = self._said(run, output_schema, self._watch.streaming)
         stream: Any = self.wrapped.stream_response(
             system_instructions,
             items,
@@ -112,6 +110,9 @@ class GuardedModel(Model):
                     yield each
         finally:
             await stream.aclose()
+
+    def _said(self, run: Run, output_schema: Any, mode: str) -> Said:
+        return Said(run.seat, mode, hosted=bool(self._watch.unchecked), is_form=_is_form(output_schema))
 
     async def _charged(self, run: Run, usage: Any) -> None:
         if usage is None:
@@ -192,13 +193,17 @@ def _told(run: Run, refusal: Checked, output_schema: Any) -> ResponseOutputMessa
     """The answer to an input that is refused. Raises `Denied` where the agent answers in a form that has no place
     for it, and `Unmediated` where guard could not decide that."""
     text = str(refusal.value)
-    if output_schema is not None and not output_schema.is_plain_text():
-        raise Denied(refusal.decision) if refusal.decision is not None else Unmediated(text)
+    if _is_form(output_schema):
+        raise refused(refusal)
     run.seat.receipts.passed(text)
     part = ResponseOutputText(text=text, type="output_text", annotations=[], logprobs=[])
     return ResponseOutputMessage(
         id="guard-refusal", type="message", role="assistant", status="completed", content=[part]
     )
+
+
+def _is_form(output_schema: Any) -> bool:
+    return output_schema is not None and not output_schema.is_plain_text()
 
 
 def _spoken(message: ResponseOutputMessage) -> list[Any]:

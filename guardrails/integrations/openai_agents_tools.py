@@ -276,6 +276,7 @@ def guarded_handoff(
     handoff: Handoff[Any, Any], owner: Any, watch: Watch, agent_of: Callable[[Any], Any]
 ) -> Handoff[Any, Any]:
     """A copy of a handoff of `owner` that asks first, and leads to a guarded agent."""
+    watch.handoffs.add(handoff.tool_name)
     if isinstance(handoff, GuardedHandoff):
         return handoff
 

@@ -15,6 +15,7 @@ from agents.exceptions import AgentsException
 from agents.tool_context import ToolContext
 
 from guardrails.errors import Halted
+from guardrails.integrations.answers import Answer
 from guardrails.integrations.mediation import Seats, Unmediated
 
 TYPE_CHECKING = False
@@ -95,10 +96,11 @@ class Watch:
         self.streaming = streaming
         self.unchecked = unchecked
         self.provider = provider
+        self.handoffs: set[str] = set()
         self._reviewer = reviewer
         self._runs: WeakKeyDictionary[Any, Run] = WeakKeyDictionary()
         self._requests: WeakValueDictionary[int, Run] = WeakValueDictionary()
-        self._questions: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._asked: OrderedDict[str, Passage] = OrderedDict()
         self._inputs: WeakKeyDictionary[Mediation, OrderedDict[str, Checked]] = WeakKeyDictionary()
 
     def run(self, context: Any) -> Run:
@@ -138,12 +140,22 @@ class Watch:
 
     def waits(self, call_id: str, passage: Passage) -> None:
         """A call is about to interrupt its run."""
-        self._questions[call_id] = passage.question
-        while len(self._questions) > MOST_QUESTIONS:
-            self._questions.popitem(last=False)
+        self._asked[call_id] = passage
+        while len(self._asked) > MOST_QUESTIONS:
+            self._asked.popitem(last=False)
 
     def question(self, call_id: str) -> dict[str, Any]:
-        return self._questions.get(call_id, {})
+        """What people are asked of a call; empty where nobody is."""
+        passage = self._asked.get(call_id)
+        return passage.question if passage is not None else {}
+
+    async def rejected(self, run: Run, context: Any, call_id: str) -> None:
+        """Somebody at the host said no: that is kept with the request."""
+        passage = self._asked.pop(call_id, None)
+        if passage is not None:
+            reason = context.get_rejection_message(passage.tool, call_id) or ""
+            answer = Answer(approves=False, by=self.reviewer(context), reason=reason)
+            await run.seat.aanswered(passage, answer)
 
 
 def raise_if_halted(judged: Passage | Checked) -> None:

@@ -101,7 +101,8 @@ class GuardCapability(AbstractCapability[Any]):
     async def before_model_request(
         self, ctx: RunContext[Any], request_context: ModelRequestContext
     ) -> ModelRequestContext:
-        refuse_hosted(request_context.model_request_parameters.native_tools, self._unchecked)
+        hosted = request_context.model_request_parameters.native_tools
+        refuse_hosted((tool.kind for tool in hosted), self._unchecked)
         await self.run.before_request(ctx, request_context.messages)
         return request_context
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from pydantic_ai.messages import (
     ModelResponse,
+    NativeToolCallPart,
+    NativeToolReturnPart,
     PartDeltaEvent,
     PartEndEvent,
     PartStartEvent,
@@ -26,7 +28,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 
 from guardrails.errors import Denied
 from guardrails.integrations.mediation import Unmediated
-from guardrails.integrations.pydantic_ai_run import Run, as_read
+from guardrails.integrations.pydantic_ai_run import Run, as_read, refuse_hosted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -201,6 +203,8 @@ async def _part(run: Run, part: Any, forms: frozenset[str]) -> Any:
         return ThinkingPart(str(checked.value)) if checked.is_changed else part
     if isinstance(part, ToolCallPart) and part.tool_name in forms:
         return await _form(run, part)
+    if isinstance(part, (NativeToolCallPart, NativeToolReturnPart)):
+        refuse_hosted([part.tool_name.partition(":")[0]], run.unchecked)
     return part
 
 

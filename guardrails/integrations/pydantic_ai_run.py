@@ -190,13 +190,13 @@ async def as_read(run: Run, messages: list[ModelMessage]) -> list[ModelMessage]:
     return read
 
 
-def refuse_hosted(tools: Iterable[Any], unchecked: frozenset[str]) -> None:
+def refuse_hosted(kinds: Iterable[str], unchecked: frozenset[str]) -> None:
     """Raise `EvaluationError` for a tool that the provider of the model runs, unless it was named."""
-    for tool in tools:
-        if tool.kind not in unchecked and tool.kind not in FINDERS:
+    for kind in kinds:
+        if kind not in unchecked and kind not in FINDERS:
             raise EvaluationError(
-                f"`{tool.kind}` is run by the model's provider, where no check can stand: take it out of the agent,"
-                f" or name it in `unchecked`"
+                f"`{kind}` is run by the model's provider, where no check can stand: take it out of the agent, or name"
+                f" it in `unchecked`"
             )
 
 

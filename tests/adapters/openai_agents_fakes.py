@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from agents import Agent, ModelResponse, RunConfig, Runner, Usage, function_tool
 from agents.testing import ModelStep, ScriptedModel, assistant_message, function_call
@@ -16,9 +16,14 @@ from openai.types.responses import (
     ResponseOutputItemDoneEvent,
     ResponseOutputMessage,
     ResponseOutputText,
+    ResponseReasoningItem,
+    ResponseReasoningSummaryTextDeltaEvent,
+    ResponseReasoningSummaryTextDoneEvent,
     ResponseTextDeltaEvent,
     ResponseTextDoneEvent,
 )
+from openai.types.responses.response_reasoning_item import Summary
+from pydantic import BaseModel
 
 from guardrails import Guard
 
@@ -188,3 +193,44 @@ async def heard(agent: Any, text: str = "hello") -> tuple[str, str, Any]:
             pieces += event.data.delta
         rest += repr(getattr(event, "data", None) or (getattr(event, "item", None) and event.item.raw_item))
     return pieces, rest + repr(result.new_items) + repr(result.raw_responses), result.final_output
+
+
+class Unknown(BaseModel):
+    """An event of a kind that there is not yet."""
+
+    type: str
+    delta: str
+
+
+def thinking(*pieces: str) -> ModelStep:
+    """The events of a model that thinks aloud, and then says something."""
+    text, place = "".join(pieces), {"item_id": "t", "output_index": 0, "sequence_number": 0}
+    part: dict[str, Any] = {"summary_index": 0, **place}
+    item = ResponseReasoningItem(id="t", type="reasoning", summary=[Summary(text=text, type="summary_text")])
+    answer = streamed(assistant_message("so be it"), [(0, "so be it")])
+    later = [
+        event.model_copy(update={"output_index": 1}) if hasattr(event, "output_index") else event
+        for event in cast("list[Any]", answer.stream_events)
+    ]
+    done = later[-1].response.model_copy(update={"output": [item, *later[-1].response.output]})
+    later[-1] = later[-1].model_copy(update={"response": done})
+    own: list[Any] = [
+        ResponseOutputItemAddedEvent(
+            type="response.output_item.added", item=item, output_index=0, sequence_number=0
+        )
+    ]
+    own += [
+        ResponseReasoningSummaryTextDeltaEvent(
+            type="response.reasoning_summary_text.delta", delta=piece, **part
+        )
+        for piece in pieces
+    ]
+    own.append(
+        ResponseReasoningSummaryTextDoneEvent(type="response.reasoning_summary_text.done", text=text, **part)
+    )
+    own.append(
+        ResponseOutputItemDoneEvent(
+            type="response.output_item.done", item=item, output_index=0, sequence_number=0
+        )
+    )
+    return ModelStep.stream([later[0], *own, *later[1:]])

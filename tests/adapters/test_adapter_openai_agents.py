@@ -30,6 +30,7 @@ from agents import (
     tool_input_guardrail,
 )
 from agents.testing import assistant_message, function_call
+from openai.types.responses import ResponseFunctionWebSearch
 from openai_agents_fakes import QUIET, Tools, agent, heard, outputs, parted, run, session, streamed, used
 from pydantic import BaseModel
 
@@ -211,11 +212,15 @@ def test_an_ask_interrupts_and_runs_on_once_it_is_approved() -> None:
 
 
 def test_a_call_that_is_rejected_does_not_run() -> None:
-    tools = Tools()
-    shop = guarded(agent(ASKING, "done", tools=tools), session(), reviewer="fay")
-    result = resumed(shop, play(shop), approve=False, rejection_message="not today")
+    tools, s = Tools(), session()
+    shop = guarded(agent(ASKING, "done", tools=tools), s, reviewer="fay")
+    result = play(shop)
+    request = questions(result)[0]["request"]
+    result = resumed(shop, result, approve=False, rejection_message="not today")
     assert not tools.ran
     assert outputs(result) == ["not today"]
+    kept = s.guard.approvals.get(request)
+    assert "denied" in repr(kept.state).lower()
 
 
 @pytest.mark.parametrize(("reviewer", "why"), [("bob", "not asked"), ("ana", "four eyes"), ("", "say `by`")])
@@ -411,12 +416,50 @@ def test_a_secret_over_several_parts_of_an_answer_is_found() -> None:
 def test_a_structured_answer_is_judged_as_its_text() -> None:
     result = play(guarded(agent('{"text": "secret-77"}', output_type=Found), session()))
     assert result.final_output == Found(text="[REDACTED]")
+    with pytest.raises(Denied, match="Not said"):
+        play(guarded(agent('{"text": "forbidden"}', output_type=Found), session()))
 
 
 def test_what_a_model_thinks_aloud_is_judged_too() -> None:
     thinking = {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "secret-77"}]}
     result = play(guarded(agent([thinking, assistant_message("done")]), session()))
     assert "secret-77" not in repr([result.new_items, result.raw_responses])
+
+
+@pytest.mark.parametrize("mode", ["whole", "pieces"])
+def test_thoughts_leak_nothing_in_a_stream(mode: str) -> None:
+    for cut in range(1, len(SECRET)):
+        step = fakes.thinking(SECRET[:cut], SECRET[cut:])
+        _, rest, final = asyncio.run(heard(guarded(agent(step), session(), streaming=mode)))
+        assert "secret-77" not in rest
+        assert "[REDACTED]" in rest
+        assert final == "so be it"
+
+
+def test_an_event_of_a_kind_that_nobody_knows_is_dropped() -> None:
+    step = streamed(assistant_message("fine"), [(0, "fine")])
+    events = list(step.stream_events)  # type: ignore[arg-type]
+    events.insert(2, fakes.Unknown(type="response.new_kind.delta", delta=SECRET))
+    _, rest, final = asyncio.run(heard(guarded(agent(fakes.ModelStep.stream(events)), session())))
+    assert final == "fine"
+    assert "secret-77" not in rest
+
+
+def test_the_synchronous_runner_is_guarded_alike() -> None:
+    assert Runner.run_sync(guarded(agent(SECRET), session()), "x", run_config=QUIET).final_output == (
+        "it is [REDACTED] here"
+    )
+
+
+def test_runs_of_one_session_at_the_same_time_do_not_mix() -> None:
+    s, tools = session(), Tools()
+
+    async def go() -> list[Any]:
+        shops = [guarded(agent(("pay", {"amount": 5}, f"c{at}"), SECRET, tools=tools), s) for at in range(8)]
+        return [each.final_output for each in await asyncio.gather(*(run(shop) for shop in shops))]
+
+    assert asyncio.run(go()) == ["it is [REDACTED] here"] * 8
+    assert used(s) == 40
 
 
 @pytest.mark.parametrize("behavior", ["stop_on_first_tool", {"stop_at_tool_names": ["look"]}])
@@ -547,6 +590,14 @@ def test_a_handoff_that_is_denied_stays_where_it_is() -> None:
     assert "Not there" in repr(result.to_input_list())
 
 
+def test_a_second_handoff_at_once_is_no_skipped_check() -> None:
+    desk, other = agent("at the desk"), agent("at the other")
+    desk.name, other.name = "desk", "other"
+    calls = [("transfer_to_desk", {}, "c1"), ("transfer_to_other", {}, "c2")]
+    front = Agent(name="front", model=fakes.model(calls), handoffs=[desk, other])
+    assert play(guarded(front, session())).final_output == "at the desk"
+
+
 def test_agents_that_hand_over_to_each_other_are_copied_once() -> None:
     one, two = agent("one"), agent("two")
     one.name, two.name = "one", "two"
@@ -622,6 +673,19 @@ def test_tools_of_the_provider_are_refused_unless_they_are_named() -> None:
         copied.tools = [CodeInterpreterTool(tool_config={"type": "code_interpreter", "container": "c"})]
 
 
+def test_what_a_provider_ran_of_its_own_accord_is_noticed() -> None:
+    search = ResponseFunctionWebSearch.model_validate(
+        {
+            "id": "w",
+            "type": "web_search_call",
+            "status": "completed",
+            "action": {"type": "search", "query": "q"},
+        }
+    )
+    with pytest.raises(Unmediated, match="provider"):
+        play(guarded(agent([search, assistant_message("found")]), session()))
+
+
 def test_coverage_tells_what_is_checked() -> None:
     shop = agent(
         "x", tools=[*Tools().all, helper("y")], handoffs=[Agent(name="other", tools=Tools().all[:1])]
@@ -640,16 +704,6 @@ def test_tools_that_are_put_in_later_are_checked_too() -> None:
     assert not tools.ran
     play(guarded(agent("x"), session()).clone(model=fakes.model(("drop", {}, "c1"), "done"), tools=tools.all))
     assert not tools.ran
-
-
-class Server:
-    """An MCP server with one tool."""
-
-    name = "shelf"
-    cached_tools = None
-    use_structured_content = False
-    tool_input_guardrails: Any = None
-    tool_output_guardrails: Any = None
 
 
 def mcp_server(ran: list[Any]) -> Any:

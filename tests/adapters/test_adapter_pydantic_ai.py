@@ -29,6 +29,7 @@ from pydantic_ai.capabilities import AbstractCapability, Hooks
 from pydantic_ai.exceptions import ToolFailed, UserError
 from pydantic_ai.messages import (
     ModelResponse,
+    NativeToolCallPart,
     TextContent,
     TextPart,
     ThinkingPart,
@@ -586,6 +587,14 @@ def test_tools_of_the_provider_are_refused_unless_they_are_named() -> None:
     assert not script.read
     shop = agent(script, session(), others=[NativeTool(WebSearchTool())], how={"unchecked": ["web_search"]})
     assert [each.tool for each in covered(shop) if not each.is_covered] == ["web_search"]
+
+
+def test_what_a_provider_ran_of_its_own_accord_is_noticed() -> None:
+    ran = [NativeToolCallPart("web_search", {}, tool_call_id="n1"), TextPart("found")]
+    with pytest.raises(EvaluationError, match="unchecked"):
+        play(agent(Script(ran), session()))
+    ran = [NativeToolCallPart("web_search", {}, tool_call_id="n1"), TextPart("found")]
+    assert play(agent(Script(ran), session(), how={"unchecked": ["web_search"]})).output == "found"
 
 
 def test_external_tools_are_refused_unless_they_are_named() -> None:
