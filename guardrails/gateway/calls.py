@@ -234,9 +234,11 @@ async def _judged(
     """A server's result as the policy lets it through."""
     kept = {name: result[name] for name in MEMBERS[call.method] if name in result}
     _check_shape(call, kept)
+    held = decision.reservation
     if call.is_tool and kept.get("isError") is True:
         await exchange.judge.failed(call.tool, call.args, decision, call.id)
-    changed = await passed(exchange, call.tool, call.args, call.parts(kept), (call.id, decision.reservation))
+        held = ""
+    changed = await passed(exchange, call.tool, call.args, call.parts(kept), (call.id, held))
     return outward(exchange, call.server, merged(kept, changed))
 
 
@@ -261,7 +263,7 @@ async def _failed(exchange: Exchange, call: Call, decision: Decision, error: Ser
     charged, and the model is told."""
     if error.code != LINK_FAILED:
         await exchange.judge.failed(call.tool, call.args, decision, call.id)
-    said = await _judged_error(exchange, call, decision, error)
+    said = await _judged_error(exchange, call, error)
     if call.is_tool and said.code == LINK_FAILED:
         return tool_error(f"{_began(str(said))}. {UNKNOWN}")
     raise said
@@ -270,13 +272,13 @@ async def _failed(exchange: Exchange, call: Call, decision: Decision, error: Ser
 UNKNOWN = "Whether the call had an effect is not known."
 
 
-async def _judged_error(exchange: Exchange, call: Call, decision: Decision, error: ServerError) -> Declined:
+async def _judged_error(exchange: Exchange, call: Call, error: ServerError) -> Declined:
     """A server's error; its text goes to the model, so it is judged like a result."""
     said: dict[str, Any] = {"message": error.message} | ({} if error.data is None else {"data": error.data})
     alone = Part(error.message, lambda value: {"message": _text(value)})
     part = alone if error.data is None else Part(said, _object)
     try:
-        said |= await passed(exchange, call.tool, call.args, [part], (call.id, decision.reservation))
+        said |= await passed(exchange, call.tool, call.args, [part], (call.id, ""))
     except Withheld as withheld:
         return declined(withheld.decision)
     return Declined(said["message"], error.code, said.get("data"))

@@ -56,31 +56,6 @@ class FakeServer:
         self._answers: dict[Id, asyncio.Future[Message]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    # --- as a link -----------------------------------------------------------------------------
-
-    async def open(self, ears: Ears) -> None:
-        if self.trouble:
-            raise LinkError(self.trouble)
-        self.ears = ears
-
-    async def send(self, message: Message) -> None:
-        if self.closed:
-            raise LinkError("it is closed")
-        message = messages.read(messages.write(message))
-        self.heard.append(message)
-        if messages.is_response(message):
-            self._answers.pop(message["id"]).set_result(message)
-        elif "id" in message:
-            task = asyncio.get_running_loop().create_task(self._respond(message))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    def agreed(self, version: str) -> None:
-        self.version = version
-
-    async def close(self) -> None:
-        self.closed = True
-
     # --- as a server ---------------------------------------------------------------------------
 
     def offer(self, name: str, handler: Handler | dict[str, Any] | None = None, **more: Any) -> FakeServer:
@@ -90,14 +65,25 @@ class FakeServer:
         self.tools[name] = found
         return self
 
-    async def _respond(self, message: Message) -> None:
+    def hear(self, message: Message, ears: Ears) -> None:
+        self.heard.append(message)
+        if messages.is_response(message):
+            self._answers.pop(message["id"]).set_result(message)
+        elif "id" in message:
+            task = asyncio.get_running_loop().create_task(self._respond(message, ears))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _respond(self, message: Message, ears: Ears) -> None:
         try:
             result = await self._result(message)
         except Refusal as refusal:
-            await self.say(messages.failure(message["id"], refusal.code, refusal.text, refusal.data))
+            answer = messages.failure(message["id"], refusal.code, refusal.text, refusal.data)
+            await ears.heard(messages.read(messages.write(answer)))
             return
         if result is not SILENT:
-            await self.say(messages.response(message["id"], self._stamped(result)))
+            answer = messages.response(message["id"], self._stamped(result))
+            await ears.heard(messages.read(messages.write(answer)))
 
     def _stamped(self, result: dict[str, Any]) -> dict[str, Any]:
         return result if self.version not in eras.NEW_VERSIONS else {"resultType": "complete", **result}
@@ -145,6 +131,33 @@ class FakeServer:
         return [each["arguments"] for each in self.of("tools/call") if each["name"] == name]
 
 
+class Wire:
+    """One exchange's way to a server."""
+
+    def __init__(self, server: FakeServer) -> None:
+        self.name = server.name
+        self._server = server
+        self._ears: Ears | None = None
+        self._closed = False
+
+    async def open(self, ears: Ears) -> None:
+        if self._server.trouble:
+            raise LinkError(self._server.trouble)
+        self._ears = self._server.ears = ears
+
+    async def send(self, message: Message) -> None:
+        if self._closed:
+            raise LinkError("it is closed")
+        assert self._ears is not None
+        self._server.hear(messages.read(messages.write(message)), self._ears)
+
+    def agreed(self, version: str) -> None:
+        self._server.version = version
+
+    async def close(self) -> None:
+        self._closed = self._server.closed = True
+
+
 class Hubbed(Hub):
     """A hub whose servers are objects."""
 
@@ -153,7 +166,7 @@ class Hubbed(Hub):
         super().__init__(guard, Plan([Local(name, "fake") for name in servers], **plan))
 
     def link_to(self, place: Place) -> Link:
-        return self.servers[place.name]
+        return Wire(self.servers[place.name])
 
 
 class Peer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,6 +185,25 @@ def test_a_call_that_failed_gives_back_what_it_was_charged(failing: bool) -> Non
         await peer.begin()
         await peer.call("do")
         assert is_denied(await peer.call("do")) is not failing
+
+    run(work())
+
+
+@pytest.mark.parametrize("store", ["memory:", "sqlite"])
+def test_failures_open_a_breaker(store: str, tmp_path: Path) -> None:
+    policy = """
+    policy p
+    on call "mcp.srv.do" { allow; limit 100 per 1d by session.id }
+    breaker b on call "mcp.srv.do" { open after 3 failures in 1m; retry after 60s }
+    """
+
+    async def work() -> None:
+        guard = Guard.from_text(policy, store=store if store == "memory:" else f"sqlite:///{tmp_path}/g.db")
+        srv = FakeServer("srv").offer("do", text("x", isError=True))
+        _, peer = gateway(policy, srv, guard=guard)
+        await peer.begin()
+        results = [is_denied(await peer.call("do")) for _ in range(5)]
+        assert results == [False, False, False, True, True]
 
     run(work())
 
