@@ -61,14 +61,18 @@ class Gate:
 
     def _check_host(self, host: str) -> None:
         if self.keys is None and _name_of(host) not in (*LOOPBACK, *self.hosts):
-            raise Refusal(421, "this server is not known by the name in the header `Host`: use its address")
+            raise Refusal(
+                421, "the header `Host` has a name that is not this server's: name it with `--allow-host`"
+            )
 
     def _check_origin(self, origin: str | None) -> None:
         if origin is None or origin in self.origins:
             return
         found = urlsplit(origin)
         if found.scheme not in ("http", "https") or _name_of(found.netloc) not in LOOPBACK:
-            raise Refusal(403, "pages of that `Origin` may not call: name it with `--origin` if they shall")
+            raise Refusal(
+                403, "pages of that `Origin` may not call: name it with `--allow-origin` if they shall"
+            )
 
     def _caller(self, head: Head) -> Caller:
         if self.keys is None:

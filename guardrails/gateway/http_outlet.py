@@ -152,10 +152,9 @@ async def _piece(outlet: Outlet, send: Send, data: bytes) -> None:
 async def told(send: Send, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:
     """A whole answer at once; JSON, or nothing."""
     kind = ((b"content-type", b"application/json"),) if body else ()
-    length = (b"content-length", b"%d" % len(body))
-    await send(
-        {"type": "http.response.start", "status": status, "headers": [*kind, length, NOSNIFF, *headers]}
-    )
+    length = ((b"content-length", b"%d" % len(body)),) if status != 204 else ()
+    head = [*kind, *length, NOSNIFF, *headers]
+    await send({"type": "http.response.start", "status": status, "headers": head})
     await send({"type": "http.response.body", "body": body})
 
 

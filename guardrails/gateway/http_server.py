@@ -118,6 +118,7 @@ class Endpoint:
         self._sessions = Sessions(hub, self._serving.keeping)
         self._reading = Settings(most_body=self._serving.limits.most_bytes, patience=self._serving.patience)
         self._sweeper: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -149,11 +150,17 @@ class Endpoint:
         self._sessions.hush()
 
     async def close(self) -> None:
-        """End every session."""
+        """End every session; whoever still waits is told so."""
+        await asyncio.shield(self.close_soon())
+
+    def close_soon(self) -> asyncio.Task[None]:
+        """The same, without waiting for it."""
         self.hush()
         if self._sweeper is not None:
             self._sweeper.cancel()
-        await self._sessions.close_all()
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._sessions.close_all())
+        return self._closing
 
     # --- one request -----------------------------------------------------------------------------
 

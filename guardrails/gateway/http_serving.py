@@ -1,8 +1,9 @@
 """Serving the gateway over HTTP: a socket in, the endpoint behind it, until a signal says that it is enough.
 
 Takes a plan. SIGTERM and SIGINT end it: streams on which nothing is under way end at once, requests have their grace, then
-servers are closed; a second signal does not wait. SIGHUP reads the keys anew, and the policy where the plan says how; what
-cannot be read changes nothing. An address that others reach is not listened on unless they have to show a key.
+servers are closed and whoever still waits is told so; a second signal gives no grace. SIGHUP reads the keys anew, and the
+policy where the plan says how; what cannot be read changes nothing. An address that others reach is not listened on unless
+they have to show a key.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from guardrails.server.keys import Keys
 if TYPE_CHECKING:
     from guardrails.gateway.http_sessions import Hub
 
+LAST_WORDS = 5
+"""Seconds for the last answers to be written, once all is closed."""
 EXTRA = "install `guard-policy[server]`"
 
 
@@ -77,10 +80,10 @@ def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 async def _run(plan: HttpPlan, gate: Gate, found: socket.socket) -> int:
     endpoint = Endpoint(plan.open_hub(), gate, plan.serving)
-    server = server_of(endpoint, grace=plan.grace, **plan.tls)
+    server = server_of(endpoint, grace=plan.grace + LAST_WORDS, **plan.tls)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _stop, server, endpoint)
+        loop.add_signal_handler(number, _stop, server, endpoint, plan.grace)
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, _reload, plan, endpoint)
     loop.call_soon(_say_where, found)
@@ -139,10 +142,13 @@ def _protocol() -> Any:
     return AbortableProtocol
 
 
-def _stop(server: Any, endpoint: Endpoint) -> None:
-    server.force_exit = server.should_exit
+def _stop(server: Any, endpoint: Endpoint, grace: int) -> None:
+    if server.should_exit:
+        endpoint.close_soon()
+        return
     server.should_exit = True
     endpoint.hush()
+    asyncio.get_running_loop().call_later(grace, endpoint.close_soon)
 
 
 def _reload(plan: HttpPlan, endpoint: Endpoint) -> None:

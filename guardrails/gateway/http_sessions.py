@@ -269,5 +269,4 @@ class Sessions:
                     outlet.end()
 
     async def close_all(self) -> None:
-        for kept in list(self._all()):
-            await self.close(kept)
+        await asyncio.gather(*map(self.close, list(self._all())), return_exceptions=True)

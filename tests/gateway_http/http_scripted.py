@@ -81,6 +81,8 @@ class Scripted:
             return {"result": {"protocolVersion": params["protocolVersion"], "capabilities": {}}}
         if method == "tools/list":
             self.hub.lists += 1
+            if self.hub.lists_for_ever:
+                return None
             if self.hub.cannot_list:
                 return {"error": {"code": -32000, "message": "not now"}}
             return {"result": {"tools": TOOLS}}
@@ -137,6 +139,7 @@ class ScriptedHub:
         self.exchanges: list[Scripted] = []
         self.lists = 0
         self.cannot_list = False
+        self.lists_for_ever = False
 
     def open(self, who: Who) -> Scripted:
         self.exchanges.append(Scripted(self, who))

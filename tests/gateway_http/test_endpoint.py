@@ -514,6 +514,24 @@ def test_who_reads_gets_it_all(run: Run) -> None:
     assert [each["params"]["n"] for each in reply.events[:-1]] == list(range(50))
 
 
+def test_connections_are_kept(scripted: Running) -> None:
+    session = scripted.begin()
+    with opened(scripted, b"") as stream:
+        for number in range(3):
+            stream.sendall(post(called("echo", id=f"j{number}"), at(session)))
+            assert b"connection: close" not in seen(stream, b"}}", after=b'"result"').lower()
+            stream.sendall(post(called("progress", id=f"s{number}"), at(session)))
+            assert b"text/event-stream" in seen(stream, b"0\r\n\r\n")
+
+
+def test_who_lists_in_vain_is_told(run: Run) -> None:
+    """The tools are listed for a client that did not; a gateway that ends meanwhile answers it."""
+    running = run(serving=Serving(limits=Limits(answering=0.05)))
+    running.hub.lists_for_ever = True
+    assert running.call_new("route", {"region": "eu"}, mcp_param_region="eu").error == -32020
+    assert running.hub.exchanges[0].gone_clients == 1
+
+
 def test_silence_is_filled(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("guardrails.gateway.http_outlet.PAUSE", 0.02)
     running = run()
