@@ -13,12 +13,13 @@ from guardrails.approvals.desk import Approvals, moment_of
 from guardrails.approvals.groups import groups_of
 from guardrails.approvals.request import STATES, Request
 from guardrails.errors import EvaluationError
+from guardrails.listings import request_as_json
 from guardrails.runtime.clock import SystemClock
 from guardrails.strict_json import write_json
 
 from . import exits
 from .approvals_log import audit_option, chronicle_of
-from .approvals_pages import as_json, batch_lines, habits_table, line_of, page_of, requests_table
+from .approvals_pages import batch_lines, habits_table, line_of, page_of, requests_table
 from .check_options import Request as Request_
 from .check_options import parameter
 from .halt import _user
@@ -125,7 +126,7 @@ def list_(
         data = [{"tool": b.tool, "statements": b.statements, "requests": b.ids} for b in groups]
         return _told(form, {"store": url, "batches": data}, batch_lines(groups) or "nothing waits")
     found = _done(lambda: desk.list(*states, session=session, kind=kind))
-    data = [as_json(request, desk) for request in found]
+    data = [request_as_json(request, desk) for request in found]
     return _told(
         form, {"store": url, "requests": data}, requests_table(found, desk) or f"nothing waits in {url}"
     )
@@ -143,7 +144,7 @@ def show(desk_at: Desk, id: str, by: str | None, form: str) -> int:
     """
     desk, _ = desk_at()
     request = _done(lambda: desk.show(id, by=by))
-    return _told(form, as_json(request, desk), page_of(request, desk))
+    return _told(form, request_as_json(request, desk), page_of(request, desk))
 
 
 @command.command("approve")
@@ -229,7 +230,7 @@ def watch(desk_at: Desk, interval: float, kind: str | None, form: str) -> int:
     requests = desk.watch(interval=interval, kind=kind)
     while True:
         request = _done(lambda: next(requests))
-        _told(form, as_json(request, desk), line_of(request, desk))
+        _told(form, request_as_json(request, desk), line_of(request, desk))
 
 
 @command.command("report")
@@ -306,7 +307,7 @@ def _answered(desk: Approvals, ids: tuple[str, ...], answer: Callable[[str], Req
             if form == "text":
                 click.echo(f"error: {plain(str(error))}", err=True)
             continue
-        results.append(as_json(request, desk))
+        results.append(request_as_json(request, desk))
         if form == "text":
             click.echo(line_of(request, desk))
     if form == "json":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from guardrails.approvals.answering import nobody
@@ -11,12 +10,12 @@ from guardrails.approvals.batches import Batch
 from guardrails.approvals.desk import Approvals
 from guardrails.approvals.report import Habits
 from guardrails.approvals.request import WAITING, Need, Request
-from guardrails.approvals.reusing import good_for, reuse_as_json, used
+from guardrails.approvals.reusing import good_for, used
+from guardrails.listings import moment
 from guardrails.runtime.clock import SystemClock
 from guardrails.runtime.refusals import span_of
 from guardrails.strict_json import write_json
 
-from .halt import moment
 from .terminal import plain
 
 SHORT = 10
@@ -34,44 +33,6 @@ DEFAULTS = {
     "ask": "if nobody answers, the call is denied",
     "review": "it happened already; nothing waits for the review",
 }
-
-
-def as_json(request: Request, desk: Approvals) -> dict[str, Any]:
-    """A request as plain data: times in ISO 8601, durations in seconds."""
-    needs = [
-        {name: value for name, value in asdict(need).items() if name != "reuse"}
-        | {"within": _seconds(need.within), "met": request.is_met(index)}
-        for index, need in enumerate(request.needs)
-    ]
-    answers = [
-        {
-            "by": a.by,
-            "verdict": a.verdict,
-            "at": moment(a.at),
-            "reason": a.reason,
-            "read": a.shown is not None,
-        }
-        for a in request.answers
-    ]
-    return {
-        "id": request.id,
-        "kind": request.kind,
-        "state": desk.state_of(request),
-        "created": moment(request.created),
-        "deadline": moment(request.deadline),
-        "until": moment(request.until) if request.until else None,
-        "subject": asdict(request.subject),
-        "needs": needs,
-        "answers": answers,
-        "reuse": reuse_as_json(request),
-        "alone": request.alone or None,
-        "context": asdict(request.dossier),
-        "why": request.why,
-    }
-
-
-def _seconds(microseconds: int | None) -> float | None:
-    return None if microseconds is None else microseconds / 1_000_000
 
 
 # --- lines -------------------------------------------------------------------------------------

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
 from guardrails.language.literals import LiteralError, duration
+from guardrails.listings import halt_as_json, moment
 from guardrails.runtime.clock import SystemClock
 from guardrails.runtime.switch import KINDS, checked_scope
 from guardrails.stores.halts import Halt
@@ -106,26 +105,9 @@ def halts_in(url: str) -> tuple[Halt, ...]:
     return asked(lambda: state.store.halts(now=SystemClock().now()))
 
 
-def halt_as_json(halt: Halt) -> dict[str, Any]:
-    """A halt as plain data; times in ISO 8601."""
-    until = None if halt.until is None else moment(halt.until)
-    return {
-        "scope": halt.scope,
-        "who": halt.who,
-        "why": halt.why,
-        "since": moment(halt.since),
-        "until": until,
-    }
-
-
 def halt_in_words(halt: Halt) -> str:
     until = "" if halt.until is None else f" until {moment(halt.until)}"
     return plain(f"`{halt.scope}` by {halt.who} since {moment(halt.since)}{until}: {halt.why}")
-
-
-def moment(at: int) -> str:
-    """A time in microseconds as ISO 8601, to the second."""
-    return datetime.fromtimestamp(at // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def scopes_of(halts: Sequence[Halt]) -> str:

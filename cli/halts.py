@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
+from guardrails.listings import halt_as_json
 from guardrails.strict_json import write_json
 
 from . import exits
-from .halt import halt_as_json, halt_in_words, halts_in
+from .halt import halt_in_words, halts_in
 from .options import format_option, store_option
 from .stores import shared_store, shown
 

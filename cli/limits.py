@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
 
 import click
 
 from guardrails.guard import Guard
-from guardrails.inspection import BreakerState, LimitState
+from guardrails.listings import limit_as_json
 from guardrails.strict_json import write_json
 
 from . import exits
@@ -51,7 +50,7 @@ def command(
     guard = _guard(paths, params, modules, url)
     found = asked(lambda: guard.limits(session=session, principal=principal))
     if form == "json":
-        states = [as_json(each) for each in found]
+        states = [limit_as_json(each) for each in found]
         click.echo(write_json({"policy": guard.digest, "store": shown(url), "limits": states}))
     elif found:
         click.echo(table(found, width(sys.stdout), color=is_colored(sys.stdout)), nl=False, color=True)
@@ -72,31 +71,3 @@ def _guard(paths: tuple[str, ...], params: tuple[str, ...], modules: tuple[str, 
     guard = policy.guard(opened(url))
     policy.keep()
     return guard
-
-
-def as_json(state: LimitState | BreakerState) -> dict[str, Any]:
-    """A counter as plain data: amounts are exact (a text where they are no whole number), waits are seconds."""
-    head: dict[str, Any] = {
-        "kind": state.kind,
-        "statement": state.name,
-        "by": dict(zip(state.by, state.values, strict=True)) if state.values else dict.fromkeys(state.by),
-        "shadow": state.shadow,
-        "span": {"file": state.place.file, "line": state.place.line, "column": state.place.column},
-    }
-    if isinstance(state, BreakerState):
-        return head | {
-            "state": state.state or None,
-            "failures": state.failures,
-            "outcomes": state.outcomes,
-            "retry_in": state.retry_in,
-        }
-    return head | {
-        "session": state.session,
-        "measure": state.measure,
-        "unit": state.unit or None,
-        "per": state.per,
-        "limit": state.limit,
-        "used": state.used,
-        "reserved": state.reserved,
-        "room_in": state.room_in,
-    }

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guardrails.approvals.answering import Rejected
+from guardrails.listings import moment
 from guardrails.server.messages import Answer, told
-from guardrails.server.plain import moment
 from guardrails.server.problems import Problem
 from guardrails.server.reading import object_of
 from guardrails.server.routes import Route

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails.approvals.answering import Rejected
 from guardrails.approvals.request import STATES
+from guardrails.listings import halt_as_json, limit_as_json, request_as_json
 from guardrails.server.messages import Answer, told
-from guardrails.server.plain import halt_as_json, limit_as_json, request_as_json
 from guardrails.server.problems import Problem
 from guardrails.server.reading import fields_of, object_of
 from guardrails.server.routes import Route

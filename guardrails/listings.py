@@ -1,14 +1,17 @@
-"""Requests, limits and halts as plain data: the same as `guard approvals`, `guard limits` and `guard halts` write."""
+"""Requests, limits and halts as plain data: what `guard approvals`, `guard limits` and `guard halts` write as JSON, and the
+server over HTTP."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
 
 from guardrails.approvals.reusing import reuse_as_json
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from guardrails.approvals.desk import Approvals
     from guardrails.approvals.request import Request
     from guardrails.inspection import BreakerState, LimitState
