@@ -27,11 +27,11 @@ def call(id: object, how: str, arguments: dict[str, object]) -> None:
     if how == "hangs":
         return
     if how == "nan":
-        sys.stdout.write('{"jsonrpc":"2.0","id":%s,"result":{"content":[],"x":NaN}}\n' % id)
+        sys.stdout.write(f'{{"jsonrpc":"2.0","id":{id},"result":{{"content":[],"x":NaN}}}}\n')
         sys.stdout.flush()
         return
     if how == "twice":
-        sys.stdout.write('{"jsonrpc":"2.0","id":%s,"result":{"content":[],"content":[]}}\n' % id)
+        sys.stdout.write(f'{{"jsonrpc":"2.0","id":{id},"result":{{"content":[],"content":[]}}}}\n')
         sys.stdout.flush()
         return
     if how == "huge":
