@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing, asynccontextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from guardrails.gateway.eras import NEW_VERSIONS, VERSION_KEY, is_new
@@ -29,6 +30,7 @@ from guardrails.gateway.messages import failure, is_request, is_response, params
 from guardrails.gateway.stdio import say
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Mapping
 
     import httpx
@@ -77,6 +79,7 @@ class RemoteLink:
         limits = self._limits
         self._http = httpx.AsyncClient(
             headers=headers_of(self._place),
+            verify=_trust(),
             timeout=httpx.Timeout(limits.opening, read=None),
             limits=httpx.Limits(max_connections=limits.most_waiting + 16, keepalive_expiry=KEPT),
         )
@@ -349,6 +352,14 @@ class RemoteLink:
                 url = elsewhere
             finally:
                 await response.aclose()
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """Whose certificates are trusted, read once: it takes longer than many a call."""
+    from httpx import create_ssl_context
+
+    return create_ssl_context()
 
 
 def _next(response: httpx.Response) -> httpx.URL | None:

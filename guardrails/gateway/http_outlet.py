@@ -81,6 +81,10 @@ class Outlet:
         if self._abort is not None:
             self._abort()
 
+    def finish(self) -> None:
+        """The last piece is about to be written: the connection is kept for whatever comes next on it."""
+        self._abort = None
+
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -120,6 +124,7 @@ async def answer(outlet: Outlet, send: Send, headers: Callable[[], Sequence[Head
         return False
     if found is not None and is_response(found[0]):
         status = status_of(found[0]) if new else 200
+        outlet.finish()
         await told(send, status, found[1], headers())
         return True
     await stream(outlet, send, headers(), found)
@@ -138,6 +143,7 @@ async def stream(
             found = await outlet.take()
         except EOFError:
             break
+    outlet.finish()
     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 

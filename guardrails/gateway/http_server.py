@@ -27,14 +27,12 @@ from guardrails.gateway.http_headers import (
     SESSION,
     VERSION,
     Mismatch,
-    check_params,
     check_routing,
-    has_params,
 )
 from guardrails.gateway.http_outlet import Outlet, answer, stream, told, watch
 from guardrails.gateway.http_refusals import Refusal, of_error
 from guardrails.gateway.http_responses import EVENTS, JSON
-from guardrails.gateway.http_sessions import Answered, Keeping, Once, Sessions
+from guardrails.gateway.http_sessions import Keeping, Once, Sessions
 from guardrails.gateway.links import Limits, Who
 from guardrails.gateway.messages import (
     HEADER_MISMATCH,
@@ -47,7 +45,6 @@ from guardrails.gateway.messages import (
     params_of,
     read,
     refusal,
-    request,
 )
 from guardrails.gateway.stdio import say
 from guardrails.server.keys import LOCAL
@@ -67,9 +64,6 @@ PATH = "/mcp"
 ABORT = "guard.abort"
 """The extension of the ASGI server by which a connection is cut."""
 SWEEPING = 30.0
-LISTING = 5.0
-"""Seconds before the tools are listed again for a name that was not among them."""
-MOST_PAGES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +109,7 @@ class Endpoint:
         self.gate = gate or Gate()
         self.is_closing = False
         self._serving = serving or Serving()
-        self._sessions = Sessions(hub, self._serving.keeping)
+        self._sessions = Sessions(hub, self._serving.keeping, self._serving.limits.answering)
         self._reading = Settings(most_body=self._serving.limits.most_bytes, patience=self._serving.patience)
         self._sweeper: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -326,7 +320,10 @@ class Endpoint:
         shared = await self._sessions.shared(who)
         with shared:
             if message["method"] == "tools/call":
-                await self._check_params(head, shared, message)
+                try:
+                    await shared.marks.check(head.headers, message)
+                except Mismatch as error:
+                    raise Refusal(400, str(error), HEADER_MISMATCH, id=id) from None
             await self._ask_new(visit, shared, message)
 
     async def _ask_new(self, visit: Visit, shared: Shared, message: Message) -> None:
@@ -344,46 +341,6 @@ class Endpoint:
             shared.outlets.discard(outlet)
             if not outlet.is_answered:
                 shared.exchange.gone(client)
-
-    async def _check_params(self, head: Head, shared: Shared, message: Message) -> None:
-        """Raise `Refusal` where a header and the argument that it repeats differ."""
-        params = params_of(message)
-        name, arguments = params.get("name"), params.get("arguments")
-        is_marked = has_params(head.headers)
-        if not isinstance(name, str) or not (arguments or is_marked):
-            return
-        is_known = name in shared.marks or await self._list(shared, message)
-        try:
-            if is_marked and not is_known:
-                raise Mismatch("the headers `Mcp-Param-*` cannot be compared: the tools cannot be listed now")
-            check_params(head.headers, arguments, shared.marks.get(name, ()))
-        except Mismatch as error:
-            raise Refusal(400, str(error), HEADER_MISMATCH, id=message["id"]) from None
-
-    async def _list(self, shared: Shared, message: Message) -> bool:
-        """Learn which arguments are marked, for a client that listed the tools elsewhere or long ago; whether that
-        is known now."""
-        now = asyncio.get_running_loop().time()
-        if now - shared.listed < LISTING:
-            return True
-        params: dict[str, Any] = {"_meta": _envelope(message)}
-        for page in range(MOST_PAGES):
-            client = Answered()
-            await shared.exchange.heard(request(f"guard-list-{page}", "tools/list", params), client)
-            answer = await client.answer
-            if "error" in answer:
-                return False
-            shared.learn(answer)
-            cursor = answer["result"].get("nextCursor")
-            if not isinstance(cursor, str):
-                shared.listed = now
-                return True
-            params = {**params, "cursor": cursor}
-        return False
-
-
-def _envelope(message: Message) -> dict[str, Any]:
-    return {key: value for key, value in params_of(message)["_meta"].items() if key.startswith(eras.RESERVED)}
 
 
 def _named(session: OldSession) -> Sequence[Header]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Protocol
 
-from guardrails.gateway.http_headers import Mark, marks_of
+from guardrails.gateway.http_marks import Marks
 from guardrails.gateway.http_outlet import Outlet
 from guardrails.gateway.http_refusals import Refusal
 from guardrails.gateway.links import Client, Who
@@ -53,7 +53,7 @@ class Keeping:
     """How long a session is kept unused, in seconds, and how many one caller may have."""
 
     idle: float = 1_800.0
-    most: int = 256
+    most: int = 64
 
 
 class Kept:
@@ -155,17 +155,10 @@ class OldSession(Kept):
 class Shared(Kept):
     """The exchange of a caller in the new era, and which arguments of its tools are marked."""
 
-    def __init__(self, exchange: Exchange, who: Who) -> None:
+    def __init__(self, exchange: Exchange, who: Who, patience: float) -> None:
         super().__init__(exchange, who)
-        self.marks: dict[str, tuple[Mark, ...]] = {}
+        self.marks = Marks(exchange, patience)
         self.outlets: set[Outlet] = set()
-        self.listed = float("-inf")
-
-    def learn(self, answer: Message) -> None:
-        """Take in what an answer to `tools/list` says of the tools."""
-        tools = answer.get("result", {}).get("tools")
-        for tool in tools if isinstance(tools, list) else ():
-            self.marks[tool["name"]] = marks_of(tool.get("inputSchema"))
 
     def end(self) -> None:
         for outlet in self.outlets:
@@ -182,29 +175,19 @@ class Once:
 
     async def send(self, message: Message, *, about: Id | None = None) -> None:
         if self._lists and is_response(message):
-            self._shared.learn(message)
+            self._shared.marks.learn(message)
         elif message.get("method") == "notifications/tools/list_changed":
-            self._shared.marks.clear()
+            self._shared.marks.forget()
         self._outlet.push(message)
 
 
-class Answered:
-    """A client that waits for one answer, for what the gateway itself asks."""
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
-
-    async def send(self, message: Message, *, about: Id | None = None) -> None:
-        if is_response(message) and not self.answer.done():
-            self.answer.set_result(message)
-
-
 class Sessions:
-    """All of them."""
+    """All of them. `patience` is how many seconds a list of tools may take."""
 
-    def __init__(self, hub: Hub, keeping: Keeping | None = None) -> None:
+    def __init__(self, hub: Hub, keeping: Keeping, patience: float) -> None:
         self._hub = hub
-        self._keeping = keeping or Keeping()
+        self._keeping = keeping
+        self._patience = patience
         self._old: dict[str, OldSession] = {}
         self._new: dict[tuple[str, str], Shared] = {}
 
@@ -228,7 +211,7 @@ class Sessions:
             await self._make_room(who.key)
         found = self._new.get((who.key, who.session))
         if found is None:
-            found = self._new[who.key, who.session] = Shared(self._hub.open(who), who)
+            found = self._new[who.key, who.session] = Shared(self._hub.open(who), who, self._patience)
         return found
 
     async def _make_room(self, key: str) -> None:
