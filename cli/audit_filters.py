@@ -41,6 +41,7 @@ FIELDS = {
     "point": "point",
     "kind": "kind",
     "trace": "trace",
+    "above": "answers_to",
 }
 """Option -> the field of a record that it asks for."""
 
@@ -54,6 +55,7 @@ HELP = {
     "point": "At this point: call, result, input, output or usage.",
     "kind": "Of this kind, such as intent, outcome or halt.",
     "trace": "Of this trace.",
+    "above": "Of sub-agents that answer to this session.",
 }
 
 

@@ -29,8 +29,8 @@ MOST = 10_000
 def command(id: str, audit: str | None, form: str, *, reveal: bool) -> int:
     """Show what happened, as a time line.
 
-    ID is that of a decision (with what became of it), of a session, of a trace, or of an approval; it is looked for
-    in this order.
+    ID is that of a decision (with what became of it), of a session (with those of its sub-agents), of a trace, or of
+    an approval; it is looked for in this order.
     """
     log = named_log(audit)
     with reading(log) as reader:
@@ -65,10 +65,10 @@ def _found(reader: Reader, id: str) -> list[dict[str, Any]]:
     decision = _records(reader, "id", id)
     if decision:
         return sorted(decision + _records(reader, "ref", id), key=lambda record: record["seq"])
-    for field in ("session", "trace"):
-        found = _records(reader, field, id)
-        if found:
-            return found
+    session = _records(reader, "session", id) + _records(reader, "answers_to", id)
+    found = sorted(session, key=lambda record: record["seq"]) or _records(reader, "trace", id)
+    if found:
+        return found
     asked = _records(reader, "request", id) + _records(reader, "approval", id)
     return sorted(asked, key=lambda record: record["seq"])
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from guardrails.guard import Guard
     from guardrails.ledger import Ledger
+    from guardrails.meets import Fits
     from guardrails.runtime.usage import Usage
 
 MOST_DEPTH = 32
@@ -53,6 +54,10 @@ def delegated(
     too long a chain."""
     if isinstance(parent, Delegate) and parent.depth >= MOST_DEPTH:
         raise EvaluationError(f"a session is delegated at most {MOST_DEPTH} times in a row")
+    if kind is None and guard is not None and guard.observers:
+        from guardrails.observing import watched
+
+        return watched(parent, agent=agent, tools=tools, guard=guard, id=id)
     child = (kind or Delegate)(parent, agent=agent, id=id)
     if tools is not None:
         child.grant = Grant(tools)
@@ -138,6 +143,11 @@ class Delegate(Session):
     @property
     def guards(self) -> tuple[Guard, ...]:
         return (*(self.own.guards if self.own else ()), *self.parent.guards)
+
+    @property
+    def root(self) -> Session:
+        """The session that this one belongs to in the end."""
+        return self.parent.root if isinstance(self.parent, Delegate) else self.parent
 
     @property
     def ledger(self) -> Ledger:
@@ -233,7 +243,8 @@ class Delegate(Session):
         if refused is not None:
             return refused
         if self.grant is not None and asked.tool is not None and not self.grant.names(asked.tool):
-            return not_granted(self, asked)
+            refused = not_granted(self, asked)
+            return refused if self.own is None else left_by(self.own, self._down(asked), refused)
         return None if self.own is None else look(self.own, self._down(asked))
 
     def _stopped(self) -> Decision | None:
@@ -286,7 +297,15 @@ class Delegate(Session):
         def fits(changes: Mapping[str, Any]) -> bool:
             return self.looked(asked.with_changes(changes)).allowed
 
-        return self._kept(joined(mine, theirs, payload, fits if asked.point == "call" else None))
+        return self._kept(self._met(mine, theirs, payload, fits if asked.point == "call" else None))
+
+    def _met(
+        self, mine: Decision, theirs: Decision, payload: Any = None, fits: Fits | None = None
+    ) -> Decision:
+        """The meet, which knows of whom it is one."""
+        both = joined(mine, theirs, payload, fits)
+        both.parts = (*parts_of(self, mine), *parts_of(self.root, theirs))
+        return both
 
     # --- names ---------------------------------------------------------------------------------
 
@@ -341,7 +360,7 @@ class Delegate(Session):
         theirs = self.parent.report(usage)
         if self.own is None or not keeps_count(self.own):
             return theirs
-        return joined(self.own.report(usage), theirs, None)
+        return self._met(self.own.report(usage), theirs)
 
     def reserve(self, usage: Usage, *, hold: float | None = None) -> Decision:
         refused = over(self.id, self.halted) if self.halted is not None else self._stopped()
@@ -352,7 +371,7 @@ class Delegate(Session):
             return (
                 theirs
                 if self.own is None
-                else joined(Decision(Outcome.ALLOW, self.own.guard.digest), theirs, None)
+                else self._met(Decision(Outcome.ALLOW, self.own.guard.digest), theirs)
             )
         mine = self.own.reserve(usage, hold=hold)
         if not mine.allowed:
@@ -361,7 +380,7 @@ class Delegate(Session):
         if not theirs.allowed:
             self.own.release(mine)
             mine = mine.holding("")
-        return joined(mine, theirs, None)
+        return self._met(mine, theirs)
 
 
 # --- asking a session, whichever it is ---------------------------------------------------------
@@ -446,7 +465,9 @@ def changed(session: Session, asked: Asked, payload: Any) -> Decision:
     mine = None if session.own is None else changed(session.own, asked, payload)
     left = mine.payload if mine is not None and mine.transforms else payload
     theirs = changed(session.parent, asked, left)
-    return theirs if mine is None else joined(mine, theirs, theirs.payload if theirs.transforms else left)
+    return (
+        theirs if mine is None else session._met(mine, theirs, theirs.payload if theirs.transforms else left)
+    )
 
 
 def _changed(session: Session, asked: Asked, payload: Any) -> Decision:
@@ -457,6 +478,24 @@ def _changed(session: Session, asked: Asked, payload: Any) -> Decision:
     args, subject, _, now, tool = judged.event
     judged.event = (args, subject, payload, now, tool)
     return engine.conclude(judged)
+
+
+def parts_of(session: Session, decision: Decision) -> tuple[tuple[str, Decision], ...]:
+    """Who took part in a decision of a session: those that it was met from, else the session alone."""
+    return decision.parts or ((session.id, decision),)
+
+
+def left_by(session: Session, asked: Asked, refused: Decision) -> Decision:
+    """A refusal that came before a session's policy was asked, with the changes that this policy makes: what it
+    takes out is not to be seen in what is refused either (law L3)."""
+    session._before()
+    seen = _changed(session, asked, asked.payload)
+    fresh = Decision(
+        refused.outcome, refused.policy, refused.applied, seen.errors, seen.transforms, payload=seen.payload,
+        denial=refused._denial,
+    )  # fmt: skip
+    fresh.parts = (*parts_of(session, refused), *parts_of(session, seen))
+    return fresh
 
 
 def give_back(session: Session, decision: Decision) -> None:

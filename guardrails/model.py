@@ -269,14 +269,15 @@ class Decision(Value):
     empty, else None. `shadow` lists what statements in shadow would have done. `policy` is the digest of
     the policy that decided. `reservation` names what limits and budgets hold for the call until it is
     settled; empty where nothing is held. `labels` are those that statements gave to what comes in, and
-    `origins` what was found of where values came from (see `runtime.provenance.Finding`).
+    `origins` what was found of where values came from (see `runtime.provenance.Finding`). Of a sub-agent's event
+    `parts` are the ids of the sessions that decided, and what each of them did.
     """
 
     __slots__ = (
         "_denial", "applied", "approvals", "consent", "errors", "id", "labels", "obligations", "origins", "outcome",
-        "payload", "policy", "reservation", "shadow", "transforms",
+        "parts", "payload", "policy", "reservation", "shadow", "transforms",
     )  # fmt: skip
-    _hidden = ("_denial", "consent", "id", "origins", "reservation")
+    _hidden = ("_denial", "consent", "id", "origins", "parts", "reservation")
 
     def __init__(
         self,
@@ -305,6 +306,7 @@ class Decision(Value):
         self.consent: Consent | None = None
         self.labels: tuple[str, ...] = ()
         self.origins: tuple[Any, ...] = ()
+        self.parts: tuple[tuple[str, Decision], ...] = ()
         self.id = ""
 
     def about(self, denial: Inquiry) -> Decision:
@@ -325,6 +327,7 @@ class Decision(Value):
         fresh.consent = None
         fresh.labels = self.labels
         fresh.origins = self.origins
+        fresh.parts = self.parts
         fresh.id = self.id
         return fresh
 

@@ -20,7 +20,7 @@ from guardrails.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
     from typing import Any
 
     from guardrails.guard import Guard
@@ -46,11 +46,14 @@ class Check:
     `about` is what the host said of the session beside its id, `said` what it said of the event beside the rest:
     `hold`, `tool_digest` and `by`, as events name them. `time` is the time that decides, in microseconds, where
     the event or its caller named one.
+
+    Of a sub-agent's event `above` are the ids of the sessions that it answers to, the nearest first, and `guards`
+    those of all of them; `observers` are everyone who watches any of these.
     """
 
     __slots__ = (
-        "about", "agent", "args", "call_id", "guard", "halted", "notes", "payload", "point", "principal",
-        "reservation", "said", "session", "streamed", "time", "tool",
+        "about", "above", "agent", "args", "call_id", "guard", "guards", "halted", "notes", "observers", "payload",
+        "point", "principal", "reservation", "said", "session", "streamed", "time", "tool",
     )  # fmt: skip
 
     def __init__(
@@ -66,6 +69,9 @@ class Check:
         reservation: str = "",
     ) -> None:
         self.guard = guard
+        self.guards: tuple[Guard, ...] = (guard,)
+        self.observers = guard.observers
+        self.above: tuple[str, ...] = ()
         self.session, self.principal, self.agent = who
         self.point = point
         self.tool = tool
@@ -111,6 +117,10 @@ class Observer:
         """A tool's function that is about to be enforced, or one around it with the same signature."""
         return function
 
+    def is_twin_of(self, other: Observer) -> bool:
+        """Whether the other one does the same with what it is told, so that one of them is enough."""
+        return self is other
+
 
 _ACTIVE: ContextVar[tuple[Observer, ...]] = ContextVar("guard_observers", default=())
 
@@ -119,7 +129,7 @@ def observed(check: Check, decide: Callable[[], Decision]) -> Decision:
     """The decision, with everyone told who does not stand around it already. Whoever heard of the begin hears
     of the end, also when something in between fails."""
     active = _ACTIVE.get()
-    fresh = _fresh(check.guard.observers, active)
+    fresh = _fresh(check.observers, active)
     if not fresh:
         return decide()
     token, waiting = _ACTIVE.set((*active, *fresh)), list[Observer]()
@@ -139,7 +149,7 @@ def observed(check: Check, decide: Callable[[], Decision]) -> Decision:
 async def observed_later(check: Check, decide: Callable[[], Awaitable[Decision]]) -> Decision:
     """The same for a check that is awaited."""
     active = _ACTIVE.get()
-    fresh = _fresh(check.guard.observers, active)
+    fresh = _fresh(check.observers, active)
     if not fresh:
         return await decide()
     token, waiting = _ACTIVE.set((*active, *fresh)), list[Observer]()
@@ -213,7 +223,7 @@ def _time_of(event: dict[str, Any], now: int | None) -> int | None:
 def _tell(check: Check, what: str, decision: Decision | None) -> None:
     """What became of a call, for everyone who does not hear of it from further out."""
     active = _ACTIVE.get()
-    for observer in check.guard.observers:
+    for observer in check.observers:
         if observer not in active:
             observer.became(check, what, decision)
 
@@ -346,7 +356,7 @@ class Observing(Session):
 
     def _became(self, check: Check, what: str, decision: Decision | None, work: Callable[[], Any]) -> Any:
         active = _ACTIVE.get()
-        token = _ACTIVE.set((*active, *self.guard.observers))
+        token = _ACTIVE.set((*active, *check.observers))
         try:
             done = work()
         finally:
@@ -364,10 +374,7 @@ class Observing(Session):
         guard: Guard | None = None,
         id: str | None = None,
     ) -> Session:
-        child = delegated(self, agent=agent, tools=tools, guard=guard, id=id, kind=ObservedDelegate)
-        for observer in self.guard.observers:
-            observer.opened(child)
-        return child
+        return watched(self, agent=agent, tools=tools, guard=guard, id=id)
 
     def stream_output(self) -> OutputStream:
         from guardrails.observed_streams import ObservedStream
@@ -386,7 +393,44 @@ class ObservedSession(Observing):
 
 
 class ObservedDelegate(Observing, Delegate):
-    """The session of a sub-agent, below one with observers."""
+    """The session of a sub-agent, below one with observers. Whoever watches its own policy hears of it as well."""
+
+    def _check(self, point: str, tool: Any, args: Any, payload: Any, **known: Any) -> Check:
+        check = super()._check(point, tool, args, payload, **known)
+        check.guards = self.guards
+        check.observers = self.watchers()
+        check.above = self.above
+        return check
+
+    @property
+    def above(self) -> tuple[str, ...]:
+        """The sessions that this one answers to, the nearest first."""
+        return tuple(_above(self))
+
+    def watchers(self) -> tuple[Observer, ...]:
+        """Everyone who watches a policy that holds here, once."""
+        found = list(self.guard.observers)
+        for guard in self.guards:
+            found += [each for each in guard.observers if not any(each.is_twin_of(other) for other in found)]
+        return tuple(found)
+
+
+def watched(parent: Session, **more: Any) -> ObservedDelegate:
+    """A session below another one, of which everyone is told who watches a policy that holds there."""
+    child = delegated(parent, kind=ObservedDelegate, **more)
+    assert isinstance(child, ObservedDelegate)
+    for observer in child.watchers():
+        observer.opened(child)
+    return child
+
+
+def _above(session: Delegate) -> Iterator[str]:
+    """The sessions that a sub-agent's answers to."""
+    parent = session.parent
+    while isinstance(parent, Delegate):
+        yield parent.id
+        parent = parent.parent
+    yield parent.id
 
 
 def opened(guard: Guard, **more: Any) -> ObservedSession:

@@ -76,15 +76,46 @@ def _bounded(body: bytes, original: bytes) -> Content:
 
 
 def _reveals(check: Check) -> bool:
-    """Whether the policy turns tokens back in this event, so that a change was made to what they stand for."""
+    """Whether a policy turns tokens back in this event, so that a change was made to what they stand for."""
     if check.point not in ("call", "output"):
         return False
     tool = check.tool if check.point == "call" else None
-    return any(revealed == tool for revealed, _ in check.guard.engine.program.head["reveals"])
+    heads = [guard.engine.program.head for guard in check.guards]
+    return any(revealed == tool for head in heads for revealed, _ in head["reveals"])
+
+
+def told_of_parts(check: Check, decision: Decision) -> list[dict[str, Any]]:
+    """What each of the sessions that a sub-agent's event concerns decided of it. Where only one has a policy, it
+    is the last one that everybody answers to."""
+    if check.halted or not check.above:
+        return []
+    return [_part(session, part) for session, part in decision.parts or ((check.above[-1], decision),)]
+
+
+def _part(session: str, decision: Decision) -> dict[str, Any]:
+    names = [each.name for each in decision.applied]
+    reasons = [each.name for each in decision.applied if each.outcome is decision.outcome]
+    told: dict[str, Any] = {"session": session}
+    if not _is_grant(decision):
+        told["policy"] = decision.policy
+    told |= {"outcome": decision.outcome.value, "statements": names, "reasons": reasons}
+    return told if _is_grant(decision) or _is_asked(decision) else told | {"unasked": True}
 
 
 def _is_judged(decision: Decision) -> bool:
-    """Whether statements of the policy made this decision, and nothing that came before them."""
+    """Whether all policies that hold were asked, so that all that they take out was taken out."""
+    if not decision.parts:
+        return _is_asked(decision)
+    return all(_is_asked(part) for _, part in decision.parts if not _is_grant(part))
+
+
+def _is_grant(decision: Decision) -> bool:
+    """Whether the delegation itself refused, which is no policy."""
+    return any(each.effect == "delegation" and each.policy == "guard" for each in decision.applied)
+
+
+def _is_asked(decision: Decision) -> bool:
+    """Whether statements of a policy made this decision, and nothing that came before them."""
     denial = decision._denial
     if denial is None:
         return decision.outcome is Outcome.ALLOW

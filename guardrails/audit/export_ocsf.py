@@ -43,7 +43,7 @@ ACTIVITY = {"opened": (1, "Create"), "erased": (4, "Delete"), "repaired": (3, "U
 
 UNMAPPED = (
     "kind", "ref", "point", "status", "statements", "shadow", "errors", "transforms", "obligations", "reservation",
-    "approval", "request", "labels", "origins", "facts", "digest", "cleaned", "chain",
+    "approval", "request", "answers_to", "parts", "labels", "origins", "facts", "digest", "cleaned", "chain",
 )  # fmt: skip
 
 

@@ -22,10 +22,10 @@ MOST = 1024
 """Stretches of each kind that are kept; with more of them all are forgotten."""
 
 ORDINARY = frozenset(
-    ("agent", "call_id", "id", "kind", "latency_us", "point", "ref", "reservation", "session", "span", "status",
+    ("agent", "call_id", "clock", "id", "kind", "latency_us", "point", "ref", "reservation", "session", "span", "status",
      "tool", "trace")
 )  # fmt: skip
-"""Fields that a form has a place for."""
+"""Fields that a form has a place for; for `clock` only where it says nothing."""
 
 
 class Forms:
@@ -106,14 +106,13 @@ def told_of(decision: Decision) -> dict[str, Any]:
 
 
 def _is_ordinary(fields: dict[str, Any], decision: Decision) -> bool:
-    return not (decision.errors or decision.consent or decision.labels or decision.origins) and _are_ordinary(
-        fields
+    """Whether a form has a place for all that is to be told."""
+    return (
+        not (decision.errors or decision.consent or decision.labels or decision.origins)
+        and fields.get("clock") is None
+        and fields.keys() <= ORDINARY
+        and "latency_us" in fields
     )
-
-
-def _are_ordinary(fields: dict[str, Any]) -> bool:
-    extra = fields.keys() - ORDINARY
-    return "latency_us" in fields and not any(fields[name] or fields[name] == 0 for name in extra)
 
 
 def _quoted(text: Any) -> str:

@@ -21,7 +21,7 @@ TEXTS = ("kind", "id", "ref", "trace", "session", "principal", "agent", "point",
          "policy", "approval", "request")  # fmt: skip
 """Fields that are one text, by which records are found and counted."""
 
-LISTS = ("statements", "reasons", "shadow", "labels")
+LISTS = ("statements", "reasons", "shadow", "labels", "answers_to")
 """Fields that are lists of names."""
 
 COUNTED = (*TEXTS, *LISTS)

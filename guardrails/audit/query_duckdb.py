@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 WHOLE = ("v", "seq", "us", "clock", "latency_us", "cleaned")
-JSON = ("errors", "transforms", "obligations", "origins", "facts", "body", "digest")
+JSON = ("errors", "transforms", "obligations", "origins", "parts", "facts", "body", "digest")
 BATCH = 2_000
 """Records that are fetched at once."""
 
@@ -106,10 +106,18 @@ class FileReader:
     def _table(self, query: Query) -> tuple[str, list[str]]:
         files = [str(path) for path in self._paths]
         if self._is_parquet:
-            return "read_parquet(?)", files
+            return self._exported(files), files
         spec = ", ".join(f"'{field}': '{type_of(field)}'" for field in FIELDS)
         table = f"read_json(?, format='newline_delimited', columns={{{spec}}}, ignore_errors=true)"
         return table, [str(path) for path in in_time(self._paths, query)]
+
+    def _exported(self, files: list[str]) -> str:
+        """The table of exports; a field that records did not have yet when one was written is empty there."""
+        plain = "read_parquet(?, union_by_name=true)"
+        found = self._asked(f"DESCRIBE SELECT * FROM {plain}", [files]).fetchall()
+        known = {row[0] for row in found}
+        later = [f'NULL::{type_of(field)} AS "{field}"' for field in FIELDS if field not in known]
+        return f"(SELECT {', '.join(['*', *later])} FROM {plain})"
 
     def _asked(self, statement: str, parameters: list[Any]) -> Any:
         import duckdb

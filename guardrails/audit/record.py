@@ -27,6 +27,10 @@ first and `chain` last, because the chain is over the bytes before it.
     approval    id of the approval that was used
     request     id of the request that people were asked by: it waits, they refused it, or they approved of it
                 and something else refuses the call
+    answers_to  of a sub-agent's record: the sessions that its own answers to, the nearest first
+    parts       what each of these sessions' policies decided of it: [{"session", "policy", "outcome", "statements",
+                "reasons"}]; `unasked` where a policy was not asked, and no `policy` where the delegation itself
+                refused
     labels      those that statements gave to what came in
     origins     what questions about origins came to: [{"what", "test", "answer", "events"}], with the numbers
                 in the session of the events that it rests on (0: the principal's record, or the policy)
@@ -69,7 +73,7 @@ FIELDS = (
     "v", "seq", "at", "us", "clock", "kind", "id", "ref", "trace", "span", "session", "principal", "agent", "point",
     "tool", "call_id", "outcome", "status", "statements", "reasons", "shadow", "errors", "transforms",
     "obligations", "policy", "engine", "latency_us", "reservation", "approval", "request",
-    "labels", "origins", "facts", "body", "digest",
+    "answers_to", "parts", "labels", "origins", "facts", "body", "digest",
     "cleaned", "chain",
 )  # fmt: skip
 

@@ -12,7 +12,7 @@ from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
 from guardrails.audit.circumstances import circumstances_of
-from guardrails.audit.content import content_of, facts_of_usage
+from guardrails.audit.content import content_of, facts_of_usage, told_of_parts
 from guardrails.audit.errors import AuditUnavailable
 from guardrails.audit.ids import new_id
 from guardrails.audit.record import as_json
@@ -20,6 +20,7 @@ from guardrails.audit.requests import requests_of
 from guardrails.audit.scribe import Draft
 from guardrails.audit.tracing import trace_of
 from guardrails.errors import Unavailable
+from guardrails.meets import BETWEEN
 from guardrails.model import Applied, Decision, Denial, Outcome, Place
 from guardrails.observing import Observer
 from guardrails.runtime.clock import SystemClock
@@ -65,7 +66,7 @@ class Recorder(Observer):
         decision = decision.known_as(new_id())
         draft = self._draft(check, decision, took)
         try:
-            mode, otherwise = mode_of(check.guard)
+            mode, otherwise = mode_for(check.guards)
             self.log.record(draft, durable=mode == "durable", spills=otherwise == "spill")
             if decision.consent is not None and decision.consent.opened:
                 for each in requests_of(check, decision, draft.fields):
@@ -75,7 +76,7 @@ class Recorder(Observer):
         return decision
 
     async def ended_later(self, check: Check, decision: Decision) -> Decision:
-        if mode_of(check.guard)[0] != "durable":
+        if mode_for(check.guards)[0] != "durable":
             return self.ended(check, decision)
         from asyncio import to_thread
 
@@ -88,6 +89,8 @@ class Recorder(Observer):
             return self._usage(check, decision)
         fields, content = self._fields(check, decision.id), content_of(check, decision)
         fields["latency_us"], kind = took // 1000, "intent"
+        if check.above:
+            fields["parts"] = told_of_parts(check, decision)
         if point == "call":
             self._remember(check, content.original, decision)
         elif point == "result":
@@ -116,11 +119,14 @@ class Recorder(Observer):
         clock, time = check.guard.clock, check.time
         if time is None and clock.__class__ is not SystemClock:
             time = clock.now()
-        return {
+        fields: dict[str, Any] = {
             "id": id, "trace": trace, "span": span, "session": check.session, "point": check.point,
             "tool": _name(check.tool), "call_id": check.call_id, "agent": _name(agent),
             "clock": time,
         }  # fmt: skip
+        if check.above:
+            fields["answers_to"] = list(check.above)
+        return fields
 
     # --- what became of calls ------------------------------------------------------------------
 
@@ -132,27 +138,36 @@ class Recorder(Observer):
         fields["ref"] = (decision.id if decision is not None else "") or known
         if check.payload is not None:
             fields["facts"] = facts_of_usage(check.payload)
-        self._keep(check.guard, Draft("outcome", fields, subject=_subject(check.principal, check.session)))
+        self._keep(check.guards, Draft("outcome", fields, subject=_subject(check.principal, check.session)))
 
     def opened(self, session: Session) -> None:
         trace, span = trace_of(session.id, "")
-        fields = {
+        fields: dict[str, Any] = {
             "id": new_id(), "trace": trace, "span": span, "session": session.id,
             "agent": _name(session._agent.get("id")), "policy": session.guard.digest,
         }  # fmt: skip
+        if above := getattr(session, "above", ()):
+            fields["answers_to"] = list(above)
         principal = session._principal
         self._keep(
-            session.guard, Draft("opened", fields, subject=_subject(principal, session.id), who=principal)
+            session.guards, Draft("opened", fields, subject=_subject(principal, session.id), who=principal)
+        )
+
+    def is_twin_of(self, other: Observer) -> bool:
+        """One record in a log is enough, however many guards write to it."""
+        return isinstance(other, Recorder) and (
+            other.log is self.log or other.log.home.linker.log == self.log.home.linker.log
         )
 
     def switched(self, guard: Guard, facts: Mapping[str, Any]) -> None:
         self.log.append("halt", dict(facts), policy=guard.digest)
 
-    def _keep(self, guard: Guard, draft: Draft) -> None:
+    def _keep(self, guards: tuple[Guard, ...], draft: Draft) -> None:
         """What has happened already is written like the decisions are, and held where that fails."""
-        if mode_of(guard)[0] == "durable":
+        mode, otherwise = mode_for(guards)
+        if mode == "durable":
             try:
-                self.log.record(draft, durable=True, spills=mode_of(guard)[1] == "spill")
+                self.log.record(draft, durable=True, spills=otherwise == "spill")
                 return
             except AuditUnavailable:
                 pass  # kept below, and written when the log is back
@@ -193,11 +208,21 @@ def mode_of(guard: Guard) -> tuple[str, str]:
     return mode or DEFAULT
 
 
+def mode_for(guards: tuple[Guard, ...]) -> tuple[str, str]:
+    """The strictest of what the policies in force say: of a sub-agent's, and of all that it answers to."""
+    if len(guards) == 1:
+        return mode_of(guards[0])
+    said = [mode for guard in guards if (mode := guard.engine.program.head.get("audit"))]
+    if not said:
+        return DEFAULT
+    modes, otherwise = zip(*said, strict=True)
+    return "durable" if "durable" in modes else "buffered", "deny" if "deny" in otherwise else "spill"
+
+
 def refused(check: Check, decision: Decision, error: AuditUnavailable) -> Decision:
     """The denial of what could not be written down; what was charged for it is given back."""
     if decision.reservation and decision.outcome is Outcome.ALLOW:
-        with suppress(Unavailable):
-            check.guard.state.store.release(decision.reservation, now=check.guard.clock.now())
+        _give_back(check.guards, decision.reservation)
     if decision.outcome >= Outcome.DENY:
         return decision
     message = f"the decision could not be written to the audit log: {error}"
@@ -208,6 +233,14 @@ def refused(check: Check, decision: Decision, error: AuditUnavailable) -> Decisi
         decision.obligations, denial=lambda _: denial,
     )  # fmt: skip
     return stopped.known_as(decision.id)
+
+
+def _give_back(guards: tuple[Guard, ...], reservation: str) -> None:
+    """What was charged goes back to where it was: a sub-agent's reservation is one of each policy."""
+    for guard, held in zip(guards, reservation.split(BETWEEN), strict=False):
+        if held:
+            with suppress(Unavailable):
+                guard.state.store.release(held, now=guard.clock.now())
 
 
 def _call_of(check: Check, args: bytes | None) -> tuple[str, str]:

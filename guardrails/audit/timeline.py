@@ -119,9 +119,11 @@ def _decided(record: Record) -> str:
     reasons = record.get("reasons") or []
     by = f" by {', '.join(reasons)}" if reasons else " by default" if outcome != "allow" else ""
     took = f", {_span(record['latency_us'])}" if record.get("latency_us") is not None else ""
+    above = record.get("answers_to")
+    for_whom = f" [{record.get('session')}, for {' for '.join(above)}]" if above else ""
     status = f" [{record['status']}]" if record.get("status") else ""
     facts = f", {_facts(record['facts'])}" if record.get("facts") else ""
-    return f"{what}{call}{status}: {verdict}{by}{facts}{took}"
+    return f"{what}{call}{for_whom}{status}: {verdict}{by}{facts}{took}"
 
 
 def _became(record: Record, known: Mapping[str, Record]) -> str:
@@ -134,6 +136,8 @@ def _became(record: Record, known: Mapping[str, Record]) -> str:
 def _details(record: Record) -> Iterator[str]:
     for error in record.get("errors") or ():
         yield f"error in {error.get('statement')}: {error.get('message') or error.get('kind')}"
+    if record.get("parts") and len(record["parts"]) + len(record.get("answers_to") or ()) > 1:
+        yield from map(_part, record["parts"])
     for change in record.get("transforms") or ():
         places = ", ".join(change.get("paths") or ())
         yield f"changed by {change.get('statement')}: {change.get('kind')}{f' at {places}' if places else ''}"
@@ -150,6 +154,17 @@ def _details(record: Record) -> Iterator[str]:
     yield from map(_origin, record.get("origins") or ())
     if record.get("cleaned"):
         yield f"{record['cleaned']} secrets were taken out before it was written"
+
+
+def _part(part: Record) -> str:
+    """What one of those decided whom a sub-agent's event concerned."""
+    if part.get("unasked"):
+        return f"policy of {part.get('session')}: not asked"
+    whose = "policy" if part.get("policy") else "delegation"
+    reasons = part.get("reasons") or []
+    by = f" by {', '.join(reasons)}" if reasons else " by default" if part.get("outcome") != "allow" else ""
+    digest = f" ({str(part['policy'])[:19]})" if part.get("policy") else ""
+    return f"{whose} of {part.get('session')}{digest}: {part.get('outcome')}{by}"
 
 
 def _origin(found: Record) -> str:
