@@ -199,9 +199,9 @@ def test_servers_that_people_use_behind_one_gateway(words: list[str], tmp_path: 
 
 
 def inspected(config: Path, *more: str) -> Any:
-    program = peer(PEERS / "node/node_modules/.bin/mcp-inspector-cli")
+    program = peer(PEERS / "node/node_modules/.bin/mcp-inspector")
     found = subprocess.run(
-        [program, "--config", str(config), "--server", "guarded", *more],
+        [program, "--cli", "--config", str(config), "--server", "guarded", *more],
         capture_output=True, text=True, timeout=SECONDS, env=dict(os.environ), check=False,
     )  # fmt: skip
     assert found.returncode == 0, found.stderr + found.stdout
