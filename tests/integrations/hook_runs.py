@@ -18,6 +18,7 @@ policy team
 on call run_command {
   allow when shell.programs(args.command) <= {"echo", "ls"} and not shell.background(args.command)
   swap: redact /KEY-[0-9]+/ in args.command
+  stop: halt when args.command contains "shred" because "Nothing is shredded."
 }
 on call read_file { allow when args.path within "/work" }
 on call write_file { ask finance within 4h because "Somebody reads it first." }

@@ -156,7 +156,10 @@ def write(moment: Moment, answer: Answer) -> Reply:
     if answer.form == "go":
         return NOTHING
     if answer.form == "stop":
-        stopped = {"continue": False, "stopReason": answer.reason}
+        stopped: dict[str, Any] = {"continue": False, "stopReason": answer.reason}
+        if moment.point == "pre_tool":  # without it the call runs, and the run ends after it
+            refused = {"permissionDecision": "deny", "permissionDecisionReason": answer.reason}
+            stopped["hookSpecificOutput"] = _specific(moment, **refused)
         if moment.point == "post_tool":
             stopped["hookSpecificOutput"] = _specific(moment, updatedToolOutput=answer.value)
         return told(stopped)

@@ -109,6 +109,8 @@ def write(moment: Moment, answer: Answer) -> Reply:
         }})  # fmt: skip
     if moment.point == "pre_tool":
         return refused(answer.reason)
+    if (moment.point, answer.form) == ("output", "seal"):
+        return NOTHING  # it was said, the session is sealed, and a refusal would send the model back for ever
     return told({"decision": "block", "reason": answer.reason.strip() or "Blocked by policy."})
 
 
