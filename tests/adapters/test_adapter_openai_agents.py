@@ -857,6 +857,37 @@ def test_a_check_of_a_stream_that_breaks_lets_nothing_out(mode: str) -> None:
     assert "secret-77" not in repr(seen)
 
 
+SEAMS = [name for name in vars(Mediation) if not name.startswith("__")]
+
+
+@pytest.mark.parametrize("where", ["call", "stream"])
+@pytest.mark.parametrize("seam", SEAMS)
+def test_whatever_breaks_nothing_runs_unjudged_and_nothing_leaves(
+    seam: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mediation, seam, broken)
+    tools = Tools()
+    shop = agent(("look", {"what": "x"}, "c1"), ("drop", {}, "c2"), SECRET, tools=tools)
+    seen = asyncio.run(_all_that_is_seen(guarded(shop, session()), where))
+    assert all(name == "look" for name, _ in tools.ran)
+    assert "secret-" not in seen + repr(shop.model.calls)  # type: ignore[union-attr]
+
+
+async def _all_that_is_seen(shop: Any, where: str) -> str:
+    seen: list[Any] = []
+    try:
+        if where == "call":
+            result = await run(shop)
+            seen += [result.new_items, result.raw_responses, result.final_output]
+        else:
+            stream = Runner.run_streamed(shop, "hello", run_config=QUIET)
+            async for event in stream.stream_events():
+                seen.append(getattr(event, "data", None) or getattr(event, "item", None))
+    except Exception as error:
+        seen.append(str(error))
+    return repr(seen)
+
+
 def test_a_check_of_results_that_breaks_withholds_the_result() -> None:
     s, shop = session(), agent(("look", {"what": "x"}, "c1"), "done")
     s.acheck_result = broken

@@ -734,6 +734,26 @@ def test_a_check_of_a_stream_that_breaks_lets_nothing_out(api: str, mode: str) -
         assert "secret-77" not in shown + rest
 
 
+SEAMS = [name for name in vars(Mediation) if not name.startswith("__")]
+
+
+@pytest.mark.parametrize("mode", ["run", "whole", "pieces"])
+@pytest.mark.parametrize("seam", SEAMS)
+def test_whatever_breaks_nothing_runs_unjudged_and_nothing_leaves(
+    seam: str, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Mediation, seam, broken)
+    tools = Tools()
+    script = Script(("look", {"what": "x"}, "c1"), ("drop", {}, "c2"), SECRET)
+    shop = agent(script, session(), tools, how={} if mode == "run" else {"streaming": mode})
+    try:
+        seen = repr(play(shop)) if mode == "run" else repr(asyncio.run(whole(shop, "events")))
+    except Exception as error:
+        seen = str(error)
+    assert all(name == "look" for name, _ in tools.ran)
+    assert "secret-" not in seen + repr(script.read)
+
+
 def test_a_check_of_results_that_breaks_withholds_the_result() -> None:
     s, script = session(), Script(("look", {"what": "x"}, "c1"), "done")
     s.acheck_result = broken
