@@ -31,6 +31,7 @@ SECTIONS = {
     "audit-query": "queries of an audit log",
     "telemetry": "a decision with telemetry against one without",
     "server": "`guard serve` beside a bare application on the same server",
+    "mcp": "a call through `guard mcp` beside a pump that passes lines on unread",
     "replay": "recorded events a second, beside reading and deciding them only",
     "suites": "`guard test`: its start, and cases a second",
 }
