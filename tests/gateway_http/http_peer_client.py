@@ -26,6 +26,7 @@ except ImportError:
     IS_NEW = False
 
 ASKED: list[str] = []
+TOLD = asyncio.Event()
 
 
 async def fill(context: Any, params: Any) -> Any:
@@ -34,13 +35,31 @@ async def fill(context: Any, params: Any) -> Any:
     return types.ElicitResult(action="accept", content={"approve": True, "sure": True})
 
 
+async def hear(message: Any) -> None:
+    """What the server says of its own accord."""
+    if type(getattr(message, "root", message)).__name__ == "ToolListChangedNotification":
+        TOLD.set()
+
+
+async def changed(client: Any, mode: str, call: Any) -> bool:
+    """Whether a change of the tools is heard of."""
+    async with asyncio.timeout(20):
+        if mode == "auto":
+            async with client.listen(tools_list_changed=True) as stream:
+                await call("change", {})
+                return type(await anext(stream)).__name__ == "ToolsListChanged"
+        TOLD.clear()
+        await call("change", {})
+        return await TOLD.wait()
+
+
 @asynccontextmanager
 async def connected(url: str, mode: str, key: str) -> Any:
     headers = {"authorization": f"Bearer {key}"} if key else {}
     if not IS_NEW:
         async with (
             streamablehttp_client(url, headers=headers) as (incoming, outgoing, _),
-            ClientSession(incoming, outgoing, elicitation_callback=fill) as session,
+            ClientSession(incoming, outgoing, elicitation_callback=fill, message_handler=hear) as session,
         ):
             found = await session.initialize()
             yield session, found.protocolVersion
@@ -50,7 +69,7 @@ async def connected(url: str, mode: str, key: str) -> Any:
 
     async with httpx2.AsyncClient(headers=headers, timeout=30) as http:
         transport = streamable_http_client(url, http_client=http)
-        async with Client(transport, mode=mode, elicitation_callback=fill) as client:
+        async with Client(transport, mode=mode, elicitation_callback=fill, message_handler=hear) as client:
             yield client, client.protocol_version
 
 
@@ -104,6 +123,7 @@ async def seen_at(client: Any, prefix: str, mode: str, uris: list[str]) -> dict[
         seen["sleep"] = "given up"
     seen["after"] = await call("add", {"a": 2, "b": 2})
     seen["asked"] = list(ASKED)
+    seen["changed"] = await changed(client, mode, call)
     return seen
 
 

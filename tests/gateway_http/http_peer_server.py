@@ -77,6 +77,16 @@ def pay(amount: int) -> str:
 
 
 @app.tool()
+async def change(ctx: Context) -> str:
+    """Say that the tools have changed, to whom listens and to the session."""
+    if IS_NEW:
+        await ctx.notify_tools_changed()
+    if getattr(ctx.session, "protocol_version", "2025") < "2026":
+        await ctx.session.send_tool_list_changed()
+    return "changed"
+
+
+@app.tool()
 async def count(to: int, ctx: Context) -> int:
     """Count, and say how far it is."""
     for each in range(1, to + 1):

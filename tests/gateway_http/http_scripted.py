@@ -57,7 +57,8 @@ class Scripted:
         self.heard_of.append(message)
         self.client = client
         if "method" not in message:
-            self.answers[message["id"]].set_result(message)
+            if message["id"] in self.answers:
+                self.answers[message["id"]].set_result(message)
         elif "id" in message:
             task = asyncio.create_task(self._answered(message, client))
             self._tasks.add(task)

@@ -88,6 +88,12 @@ def test_questions_reach_the_person(seen: dict[str, Any], server: str) -> None:
         assert here["asked"][1] == "Are you sure?"
 
 
+@pytest.mark.parametrize("server", SERVERS)
+def test_changes_are_heard_of(seen: dict[str, Any], server: str) -> None:
+    """In the old era on the session's own stream, in the new one by listening."""
+    assert seen[f"{server}__"]["changed"] is True
+
+
 def test_a_client_with_a_key(tmp_path: Path, behind: Behind) -> None:
     key, entry = new_key("bot", "agent")
     (tmp_path / "keys.json").write_text(json.dumps({"keys": [entry]}))
