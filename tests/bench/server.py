@@ -1,7 +1,9 @@
 """The sidecar beside a bare application on the same server: requests a second and latency at 64 connections.
 
 Both run under uvicorn with httptools and uvloop in a process each, and are asked by one client over kept connections; the
-client shares the machine, so only the ratios say something. Frames are measured beside an echo of the same framing.
+client shares the machine, so only the ratios say something. Frames are measured beside an echo of the same framing. Beside
+the refund that is allowed stand events of other kinds, which nothing is tuned for: refused and explained, changed, counted
+by a limit in memory.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -39,6 +41,22 @@ on call issue_refund {
   }
 }
 """
+OTHERS = {
+    "refused": {**EVENT, "args": {"customer_id": "c-17", "amount": 4000}},
+    "changed": {
+        "type": "output",
+        "text": "Your card 4111111111111111 was charged 40 EUR today, as you asked.",
+    },
+    "counted": {"type": "call", "tool": "search", "args": {"q": "refunds"}, "principal": {"id": "ana"}},
+}
+"""Events of `MORE`, by what becomes of them."""
+MORE = (
+    POLICY
+    + """\
+on call search { allow; many: limit 1_000_000_000 per 1d by principal.id }
+on output { redact /[0-9]{16}/ }
+"""
+)
 CONNECTIONS = 64
 EACH = 200
 ROUNDS = 3
@@ -78,32 +96,55 @@ uvloop.run(main())
 
 def run() -> list[Table]:
     http = Table(
-        "HTTP, 64 connections", ("server", "requests/s", "p50", "p99", "of the bare one"), aim=HTTP_AIM
+        "HTTP, 64 connections",
+        ("server", "requests/s", "p50", "p99", "of the bare one", "its CPU each"),
+        aim=HTTP_AIM,
     )
     frames = Table(
-        "frames, 64 connections", ("server", "events/s", "p50", "p99", "of the echo"), aim=FRAMES_AIM
+        "frames, 64 connections",
+        ("server", "events/s", "p50", "p99", "of the echo", "its CPU each"),
+        aim=FRAMES_AIM,
     )
-    body = json.dumps(EVENT).encode()
-    head = f"POST /v1/check HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n"
-    request, framed = head.encode() + body, len(body).to_bytes(4) + body
     with tempfile.TemporaryDirectory() as folder:
-        rows(http, [_bare(BARE, folder), _guard(folder, "--bind")], request)
-        rows(frames, [_bare(ECHO, folder), _guard(folder, "--frames")], framed)
+        rows(http, folder, BARE, "--bind", _request)
+        rows(frames, folder, ECHO, "--frames", _framed)
     return [http, frames]
 
 
-def rows(table: Table, servers: list[object], request: bytes) -> None:
-    """Both servers in turn, several times; the medians of the rounds."""
-    names = ("bare", "guard serve")
-    with servers[0] as first, servers[1] as second:  # type: ignore[attr-defined]
-        rounds = [[asyncio.run(_load(path, request)) for path in (first, second)] for _ in range(ROUNDS)]
-    found = [[median(each[index][part] for each in rounds) for part in range(3)] for index in range(2)]
-    for name, (rate, middle, slow) in zip(names, found, strict=True):
-        table.add(name, round(rate), Seconds(middle), Seconds(slow), Ratio(rate / found[0][0]))
+def _request(event: object) -> bytes:
+    body = json.dumps(event).encode()
+    return f"POST /v1/check HTTP/1.1\r\nhost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _framed(event: object) -> bytes:
+    body = json.dumps(event).encode()
+    return len(body).to_bytes(4) + body
+
+
+def rows(table: Table, folder: str, bare: str, option: str, ask: Callable[[object], bytes]) -> None:
+    """The bare server and ours in turn, several times; the medians of the rounds."""
+    plain, more = _guard(folder, option, POLICY), _guard(folder, option, MORE, "--store", "memory:")
+    with _bare(bare, folder) as first, plain as second, more as third:
+        contenders = [("bare", first, EVENT), ("guard serve", second, EVENT)]
+        contenders += [(f"guard serve, {name}", third, event) for name, event in OTHERS.items()]
+        rounds = [
+            [asyncio.run(_load(*place, ask(event))) for _, place, event in contenders] for _ in range(ROUNDS)
+        ]
+    for index, (name, _, _) in enumerate(contenders):
+        rate, middle, slow, work = (median(each[index][part] for each in rounds) for part in range(4))
+        ratio = median(each[index][0] / each[0][0] for each in rounds)
+        table.add(name, round(rate), Seconds(middle), Seconds(slow), Ratio(ratio), Seconds(work))
+
+
+def _worked(process: int) -> float:
+    """The seconds that a process had a processor for, which say something on a busy machine as well; 0 where the
+    system does not tell."""
+    tasks = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(each.read_text(encoding="ascii").split()[0]) for each in tasks) / 1e9
 
 
 @contextmanager
-def _bare(program: str, folder: str) -> Iterator[str]:
+def _bare(program: str, folder: str) -> Iterator[tuple[str, int]]:
     path = f"{folder}/bare-{abs(hash(program))}.sock"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
@@ -112,21 +153,20 @@ def _bare(program: str, folder: str) -> Iterator[str]:
             [sys.executable, "-c", program, str(listener.fileno())], pass_fds=[listener.fileno()]
         )
         try:
-            yield path
+            yield path, process.pid
         finally:
             process.terminate()
             process.wait()
 
 
 @contextmanager
-def _guard(folder: str, option: str) -> Iterator[str]:
-    policy, path = Path(folder, "refunds.guard"), f"{folder}/guard{option}.sock"
-    policy.write_text(POLICY, encoding="utf-8")
-    words = [
-        option,
-        f"unix:{path}",
-        *(["--bind", f"unix:{folder}/unused.sock"] if option != "--bind" else []),
-    ]
+def _guard(folder: str, option: str, text: str, *more: str) -> Iterator[tuple[str, int]]:
+    name = f"{option.strip('-')}-{len(text)}"
+    policy, path = Path(folder, f"{name}.guard"), f"{folder}/{name}.sock"
+    policy.write_text(text, encoding="utf-8")
+    words = [option, f"unix:{path}", *more]
+    if option != "--bind":
+        words += ["--bind", f"unix:{folder}/{name}-unused.sock"]
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
     process = subprocess.Popen(
         [str(Path(sys.executable).with_name("guard")), "serve", str(policy), *words],
@@ -136,25 +176,26 @@ def _guard(folder: str, option: str) -> Iterator[str]:
     try:
         assert process.stdout is not None
         assert process.stdout.readline(), "guard serve does not start"
-        yield path
+        yield path, process.pid
     finally:
         process.terminate()
         process.wait()
 
 
-async def _load(path: str, request: bytes) -> tuple[float, float, float]:
-    """Requests a second, and the median and the 99th percentile of their times in seconds."""
+async def _load(path: str, process: int, request: bytes) -> tuple[float, float, float, float]:
+    """Requests a second, the median and the 99th percentile of their times in seconds, and the seconds that the server
+    worked on each."""
     for _ in range(200):
         if os.path.exists(path):
             break
         await asyncio.sleep(0.05)
     await _client(path, request, [])
     times: list[float] = []
-    started = perf_counter()
+    before, started = _worked(process), perf_counter()
     await asyncio.gather(*(_client(path, request, times) for _ in range(CONNECTIONS)))
-    elapsed = perf_counter() - started
+    elapsed, worked = perf_counter() - started, _worked(process) - before
     times.sort()
-    return len(times) / elapsed, median(times), times[int(len(times) * 0.99)]
+    return len(times) / elapsed, median(times), times[int(len(times) * 0.99)], worked / len(times)
 
 
 async def _client(path: str, request: bytes, times: list[float]) -> None:
@@ -166,7 +207,7 @@ async def _client(path: str, request: bytes, times: list[float]) -> None:
         length = int.from_bytes(await reader.readexactly(4)) if not is_http else await _length(reader)
         answer = await reader.readexactly(length)
         times.append(perf_counter() - started)
-        assert b"allow" in answer or b"issue_refund" in answer, answer
+        assert b'"outcome"' in answer or b'"type"' in answer, answer
     writer.close()
 
 
