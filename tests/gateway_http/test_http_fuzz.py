@@ -79,9 +79,7 @@ HEADERS = st.fixed_dictionaries(
     headers=HEADERS,
     data=st.data(),
 )
-def test_messages_of_any_kind(
-    scripted: Running, method: str, body: bytes, headers: dict[str, str], data: Any
-) -> None:
+def test_messages_of_any_kind(scripted: Running, method: str, body: bytes, headers: dict[str, str]) -> None:
     session = sessions.get(id(scripted)) or scripted.begin()
     sent = {"host": "localhost", "accept": BOTH, "content-type": "application/json"} | headers
     sent = {name: value.replace("{session}", session) for name, value in sent.items()}

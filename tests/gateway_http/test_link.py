@@ -548,6 +548,23 @@ def test_what_cannot_be_sent_is_refused_before(place: dict[str, Any], words: str
     run(work())
 
 
+def test_no_proxy_sees_what_stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+    async def work() -> None:
+        async with talking(_fine) as talk:
+            assert "result" in await talk.ask()
+        async with talking(_fine, url="http://localhost:PORT/mcp") as talk:
+            assert "result" in await talk.ask()
+        async with talking(_fine, url="http://shop.example/mcp") as talk:
+            assert "cannot be reached" in await talk.why()
+
+    run(work())
+
+
 def test_a_certificate_that_nobody_vouches_for(tmp_path: Any) -> None:
     ssl = pytest.importorskip("ssl")
     cert, key = certificate(tmp_path)
