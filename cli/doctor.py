@@ -1,33 +1,50 @@
-"""`guard doctor`: proves that the coding agents of this machine are blocked, and says where they are not."""
+"""`guard doctor`: proves that the agents of this machine are blocked, and says where they are not."""
 
 from __future__ import annotations
 
 import os
+import sys
+from typing import Any
 
 import click
 
+from guardrails.errors import EvaluationError
 from guardrails.integrations.doctoring import Finding, as_json, examined
 from guardrails.integrations.hosts import HOSTS, host_named
 
 from . import exits
 from .options import format_option
+from .problems import usage
 
 MARKS = {"ok": "ok     ", "note": "note   ", "warning": "warning", "problem": "PROBLEM"}
 
 
 @click.command("doctor")
 @click.argument("hosts", nargs=-1, type=click.Choice(list(HOSTS)), metavar="[HOST]...")
+@click.option(
+    "--agent",
+    "agents",
+    multiple=True,
+    metavar="MODULE:NAME",
+    help="Tell which tools of an agent in Python are checked.",
+)
 @format_option("text", "json")
-def command(hosts: tuple[str, ...], form: str) -> int:
+def command(hosts: tuple[str, ...], agents: tuple[str, ...], form: str) -> int:
     """Prove that coding agents are blocked on this machine.
 
     For every host that guard is installed in, for this project or for the user, the hook's own command is run with a
     recorded call that no policy allows. It also finds hooks that fail open, run twice, are not trusted or turned
     off, old versions, and tools and MCP servers that no hook sees.
 
+    With --agent, the tools of an agent of a framework (LangGraph, OpenAI Agents, Pydantic AI, ...) are listed instead,
+    as the object NAME of a module that is imported from here: those that guard's adapter checks, and those that
+    nothing checks.
+
     Exits with 1 when there is a problem, or when no host is set up.
     """
-    findings = examined(os.getcwd(), list(hosts) or list(HOSTS))
+    findings = [each for name in agents for each in _of_agent(name)]
+    if hosts or not agents:
+        findings += examined(os.getcwd(), list(hosts) or list(HOSTS))
     if form == "json":
         click.echo(as_json(findings))
     else:
@@ -38,7 +55,7 @@ def command(hosts: tuple[str, ...], form: str) -> int:
 
 def _write(findings: list[Finding]) -> None:
     for host in dict.fromkeys(finding.host for finding in findings):
-        click.echo(host_named(host).TITLE)
+        click.echo(host_named(host).TITLE if host in HOSTS else host)
         for finding in findings:
             if finding.host == host:
                 click.echo(f"  {MARKS[finding.level]}  {finding.text}")
@@ -46,3 +63,45 @@ def _write(findings: list[Finding]) -> None:
                     click.echo(f"           help: {finding.help}")
     if not findings:
         click.echo("no coding agent is set up here; `guard install HOST POLICY --write` does that")
+
+
+# --- agents in Python --------------------------------------------------------------------------
+
+
+def _of_agent(name: str) -> list[Finding]:
+    from guardrails.integrations.coverage import covered
+
+    agent = _imported(name)
+    try:
+        tools = covered(agent)
+    except EvaluationError as error:
+        return [Finding(name, "problem", str(error), "wrap its tools with `session.tool`")]
+    except ImportError as error:
+        return [Finding(name, "problem", str(error))]
+    if not tools:
+        return [Finding(name, "note", "it has no tools")]
+    return [
+        Finding(name, "ok", f"`{each.tool}` is checked")
+        if each.is_covered
+        else Finding(name, "problem", f"`{each.tool}` is not checked: {each.why}")
+        for each in tools
+    ]
+
+
+def _imported(name: str) -> Any:
+    """The object that `module:name` means. Stops with a usage error."""
+    from importlib import import_module
+
+    module, colon, path = name.partition(":")
+    if not (module and colon and path):
+        raise usage(f"`--agent` is MODULE:NAME, such as `app:agent`, not `{name}`")
+    sys.path.insert(0, os.getcwd())
+    try:
+        found: Any = import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise usage(f"`{name}` cannot be imported: {error}") from None
+    finally:
+        sys.path.remove(os.getcwd())
+    return found

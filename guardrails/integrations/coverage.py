@@ -43,7 +43,10 @@ def covered(agent: Any) -> tuple[Covered, ...]:
     for name in _families(agent):
         if name in ADAPTERS:
             adapter = import_module(f"guardrails.integrations.{ADAPTERS[name]}")
-            return tuple(adapter.coverage(agent))
+            try:
+                return tuple(adapter.coverage(agent))
+            except (AttributeError, TypeError):
+                break  # something else of that framework
     known = ", ".join(sorted(set(ADAPTERS.values())))
     raise EvaluationError(f"`{type(agent).__name__}` is no agent that guard knows; it knows those of {known}")
 
