@@ -44,6 +44,8 @@ MOST_TRIES = 3
 MOST_PAUSE = 60.0
 MOST_UNSENT = 1_000
 MOST_REDIRECTS = 5
+HERE = ("all://localhost", "all://127.0.0.1", "all://[::1]")
+"""What is reached without the proxy that the environment names: it would be another machine's."""
 KEPT = 4.0
 """Seconds that an unused connection is kept; less than servers keep it, who else would close it under a request."""
 
@@ -80,6 +82,7 @@ class RemoteLink:
         self._http = httpx.AsyncClient(
             headers=headers_of(self._place),
             verify=_trust(),
+            mounts=dict.fromkeys(HERE),
             timeout=httpx.Timeout(limits.opening, read=None),
             limits=httpx.Limits(max_connections=limits.most_waiting + 16, keepalive_expiry=KEPT),
         )

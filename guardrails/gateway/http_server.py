@@ -194,8 +194,8 @@ class Endpoint:
     async def _post(self, visit: Visit) -> None:
         check_body(visit.head)
         check_accept(visit.head, JSON, EVENTS)
-        length = visit.head.get("content-length")
-        if length is not None and int(length) > self._reading.most_body:
+        length = visit.head.get("content-length") or ""
+        if length.isdecimal() and int(length) > self._reading.most_body:
             raise Refusal(413, f"the message has more than {self._reading.most_body:,} bytes")
         data = await body_of(visit.receive, self._reading)
         try:
