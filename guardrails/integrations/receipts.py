@@ -131,8 +131,8 @@ class Receipts:
         """The run is over. Raises `Unmediated` when a call that was allowed has no end: its result went past. `ids`
         are the calls of this run, where several share a session: that of an agent that is another one's tool."""
         with self._lock:
-            names = self._calls if ids is None else {self._names.get(id, id) for id in ids}
-            found = [receipt for name, receipt in self._calls.items() if name in names]
+            wanted = set(self._calls) if ids is None else {self._names.get(id, id) for id in ids}
+            found = [receipt for name, receipt in self._calls.items() if name in wanted]
         open_ones = sorted({receipt.tool for receipt in found if receipt.state == OPEN})
         if open_ones:
             names = ", ".join(f"`{tool}`" for tool in open_ones)
