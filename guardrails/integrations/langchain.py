@@ -34,14 +34,8 @@ from langgraph.prebuilt import ToolNode
 
 from guardrails.integrations.langchain_coverage import coverage
 from guardrails.integrations.langchain_messages import calls_in, results_in
-from guardrails.integrations.langchain_models import (
-    GuardedModel,
-    Reading,
-    known_to,
-    raise_if_over,
-    read,
-    settled,
-)
+from guardrails.integrations.langchain_models import GuardedModel
+from guardrails.integrations.langchain_texts import Reading, known_to, raise_if_over, read, settled
 from guardrails.integrations.langchain_tools import ToolSeam
 from guardrails.integrations.mediation import Seats
 from guardrails.integrations.model_streams import MODES

@@ -21,7 +21,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolRuntime, tools_condition
 from langgraph.types import Command
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from guardrails import Guard
 from guardrails.errors import EvaluationError, Halted
@@ -191,9 +191,54 @@ def test_a_call_runs_with_what_the_policy_made_of_it(session: Any, kind: str) ->
 
 
 def test_what_the_schema_makes_of_arguments_is_judged_too(session: Any) -> None:
-    agent = Agent(session, calling(("pay", {"amount": "90"})), saying("done"))
-    assert "pay" in str(last_result(agent.run()).content)
+    typed = Guard.from_text(
+        "policy p\non call pay { allow\n ask finance when args.amount == 90 }", reviewers={"finance": ["fay"]}
+    )
+    agent = Agent(typed.session(), calling(("pay", {"amount": "90"})), saying("done"), saver=InMemorySaver())
+    assert paused(agent).value["args"]["amount"] == 90
+
+
+def test_what_the_schema_fills_in_is_judged_too() -> None:
+    @tool
+    def pay(amount: float = 90) -> str:
+        """Pay."""
+        RAN.append(amount)
+        return "paid"
+
+    guard = Guard.from_text("policy p\non call pay { deny when args.amount > 60\n allow }")
+    agent = Agent(guard.session(), calling(("pay", {})), saying("done"), tools=[pay])
+    assert last_result(agent.run()).status == "error"
     assert RAN == []
+
+
+class Doubled(BaseModel):
+    """What somebody pays."""
+
+    amount: float
+
+    @model_validator(mode="after")
+    def twice(self) -> Doubled:
+        self.amount *= 2
+        return self
+
+
+@both_kinds
+@pytest.mark.parametrize(("amount", "runs"), [(20, [40.0]), (40, [])])
+def test_values_that_are_made_on_the_way_to_the_tool_are_judged_too(
+    kind: str, amount: float, runs: list[float]
+) -> None:
+    @tool(args_schema=Doubled)
+    def pay(amount: float) -> str:
+        """Pay."""
+        RAN.append(amount)
+        return "paid"
+
+    guard = Guard.from_text("policy p\non call pay { deny when args.amount > 60\n allow }")
+    agent = Agent(
+        guard.session(), calling(("pay", {"amount": amount})), saying("done"), tools=[pay], kind=kind
+    )
+    assert ("denied" in str(last_result(agent.run()).content)) is not bool(runs)
+    assert runs == RAN
 
 
 @both_kinds
@@ -781,7 +826,7 @@ def test_a_hook_that_is_gone_is_noticed(session: Any, hook: str) -> None:
 
 
 def test_a_result_that_was_never_checked_is_noticed(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from guardrails.integrations.langchain_tools import Run
+    from guardrails.integrations.langchain_results import Run
 
     monkeypatch.setattr(Run, "_quiet", lambda self, tool: tool)
     monkeypatch.setattr(Run, "ended", lambda self, outcome: outcome)
@@ -790,7 +835,7 @@ def test_a_result_that_was_never_checked_is_noticed(session: Any, monkeypatch: p
 
 
 def test_a_call_that_never_ended_is_noticed(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from guardrails.integrations.langchain_tools import Run
+    from guardrails.integrations.langchain_results import Run
 
     monkeypatch.setattr(Run, "_quiet", lambda self, tool: tool)
     monkeypatch.setattr(Run, "ended", lambda self, outcome: outcome)
@@ -845,13 +890,23 @@ def test_a_check_that_breaks_lets_nothing_through(session: Any, check: str, kind
     assert ([""] if check in ("check_result", "check_output") else []) == RAN
 
 
-@pytest.mark.parametrize("part", ["filled", "name_of", "messages_of", "can_pause", "raise_if_over"])
+@pytest.mark.parametrize(
+    "part",
+    [
+        "calls.filled",
+        "calls.name_of",
+        "calls.messages_of",
+        "calls.can_pause",
+        "tools.raise_if_over",
+        "tools.Run",
+    ],
+)
 def test_an_adapter_that_breaks_before_a_call_runs_nothing(
     session: Any, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"guardrails.integrations.langchain_tools.{part}", boom)
+    monkeypatch.setattr(f"guardrails.integrations.langchain_{part}", boom)
     with pytest.raises(RuntimeError):
-        Agent(session, BIG if part == "can_pause" else calling(("look", {})), saying("x")).run()
+        Agent(session, BIG if part == "calls.can_pause" else calling(("look", {})), saying("x")).run()
     assert RAN == []
 
 
