@@ -33,7 +33,7 @@ from guardrails.integrations.receipts import Unmediated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 
     from guardrails.guard import Guard
     from guardrails.integrations.mediation import AnySession, Mediation
@@ -193,7 +193,7 @@ class LiteLLMGuard(CustomGuardrail):
 
     async def async_post_call_streaming_iterator_hook(
         self, user_api_key_dict: Any, response: Any, request_data: Any
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """The pieces of an answer as they may leave. Raises an HTTP error 403."""
         caller = Caller(user_api_key_dict, request_data)
         self._streams[caller.name] += 1

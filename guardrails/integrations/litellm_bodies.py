@@ -203,8 +203,8 @@ def judged_response(mediation: Mediation, response: Any) -> Any:
             _choice(mediation, choice)
     elif isinstance(response, TextCompletionResponse):
         charge(mediation, response)
-        for choice in response.choices:
-            choice.text, choice.logprobs = _left(mediation, choice.text or ""), None
+        for text in response.choices:
+            text.text, text.logprobs = _left(mediation, text.text or ""), None
     elif isinstance(response, TranscriptionResponse):
         response.text = _left(mediation, response.text or "")
     elif not isinstance(response, WORDLESS):
