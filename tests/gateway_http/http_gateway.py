@@ -16,6 +16,7 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 SCRIPT = Path(sys.executable).with_name("guard")
+ECHO = [sys.executable, str(HERE / "http_echo_server.py")]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
 
 POLICY = """\

@@ -6,19 +6,17 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from http_gateway import ENVIRONMENT, HERE, POLICY, SCRIPT, Gateway
+from http_gateway import ECHO, ENVIRONMENT, POLICY, SCRIPT, Gateway
 from http_scripted import called, in_new, initialize, routing
 from test_endpoint import at, get, opened, post, raw, seen, until
 
 from guardrails.server.keys import new_key
 
-ECHO = [sys.executable, str(HERE / "http_echo_server.py")]
 ROUTED = "".join(
     f"{name.replace('_', '-')}: {each}\r\n" for name, each in routing("tools/call", "add").items()
 )
