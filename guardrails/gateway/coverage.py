@@ -7,6 +7,7 @@ a host's hooks may still see their calls.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 from collections.abc import Iterator, Sequence
@@ -80,7 +81,7 @@ def _split(command: str) -> list[str]:
 
 def _start(words: Sequence[str]) -> int | None:
     """Where the words after `guard mcp` begin; also behind a launcher (`uvx`, `python -m`)."""
-    for index, (one, other) in enumerate(zip(words, words[1:], strict=False)):
+    for index, (one, other) in enumerate(itertools.pairwise(words)):
         program = os.path.basename(one).removesuffix(".exe")
         if program in ("guard", "guardrails.cli") and other == "mcp":
             return index + 2
