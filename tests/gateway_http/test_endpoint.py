@@ -508,6 +508,56 @@ def test_who_does_not_read_is_cut_off(run: Run) -> None:
         assert b"0\r\n\r\n" not in everything(stream)
 
 
+def test_who_does_not_read_a_whole_answer_is_cut_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guardrails.gateway.http_serving.STUCK", 0.05)
+    running = run()
+    session = running.begin()
+    with opened(running, post(called("echo", {"a": "x" * 8_000_000}), at(session))):
+        until(lambda: running.hub.exchanges[0].heard_of[-1]["method"] == "tools/call")
+        until(lambda: not running.server.server_state.connections)
+
+
+def test_who_reads_slowly_gets_it_all(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guardrails.gateway.http_serving.STUCK", 0.1)
+    running = run()
+    session = running.begin()
+    with opened(running, post(called("echo", {"a": "x" * 8_000_000}), at(session))) as stream:
+        found = 0
+        while found < 8_000_000:
+            time.sleep(0.02)
+            part = stream.recv(400_000)
+            assert part, found
+            found += len(part)
+
+
+def test_who_is_refused_before_the_body_sends_no_more(scripted: Running) -> None:
+    head = (
+        "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: text/plain\r\ncontent-length: 1000000\r\n\r\n"
+    )
+    with opened(scripted, head.encode()) as stream:
+        assert b"connection: close" in seen(stream, b"}}").lower()
+        assert everything(stream) == b""
+
+
+def test_a_key_that_is_gone_hears_nothing_more(run: Run) -> None:
+    gate, (key,) = keys_of(("bot", "agent", None))
+    running = run(gate)
+    heads = f"authorization: Bearer {key}\r\n"
+    session = running.begin(authorization=f"Bearer {key}")
+    listening = in_new({"jsonrpc": "2.0", "id": "l", "method": "subscriptions/listen"})
+    named = "".join(
+        f"{n.replace('_', '-')}: {each}\r\n" for n, each in routing("subscriptions/listen").items()
+    )
+    with opened(running, get(session, heads)) as old, opened(running, post(listening, named + heads)) as new:
+        seen(old, b"\r\n\r\n")
+        seen(new, b"acknowledged")
+        other, _ = keys_of(("eve", "agent", None))
+        running.inside(lambda: running.endpoint.let_in(other))
+        assert seen(old, b"0\r\n\r\n")
+        assert seen(new, b"0\r\n\r\n")
+    assert running.call(session, "echo", authorization=f"Bearer {key}").status == 401
+
+
 def test_who_reads_gets_it_all(run: Run) -> None:
     running = run(serving=Serving(limits=Limits(most_bytes=4_000_000)))
     reply = running.call(running.begin(), "flood", {"times": 50, "size": 40_000})
@@ -565,8 +615,8 @@ def post(message: Any, heads: str = "") -> bytes:
     return f"POST /mcp HTTP/1.1\r\n{fixed}{heads}\r\n".encode("latin-1") + body
 
 
-def get(session: str) -> bytes:
-    return f"GET /mcp HTTP/1.1\r\nhost: localhost\r\n{at(session)}\r\n".encode()
+def get(session: str, heads: str = "") -> bytes:
+    return f"GET /mcp HTTP/1.1\r\nhost: localhost\r\n{at(session)}{heads}\r\n".encode()
 
 
 def at(session: str) -> str:
