@@ -86,7 +86,7 @@ class Frames(asyncio.Protocol):
         return self._task is not None
 
     def data_received(self, data: bytes) -> None:
-        if self._is_over:
+        if self._is_over or self._is_answered(data):
             return
         if self._data:
             self._data += data
@@ -101,6 +101,16 @@ class Frames(asyncio.Protocol):
             self._timer = asyncio.get_running_loop().call_later(self._service.settings.patience, self._late)
 
     # --- frames --------------------------------------------------------------------------------
+
+    def _is_answered(self, data: bytes) -> bool:
+        """Answer what is one whole frame, as most reads are; False where there is more to it."""
+        if self._data or self._task is not None or len(data) != HEAD + int.from_bytes(data[:HEAD]):
+            return False
+        answer = self._at_once(data[HEAD:])
+        if answer is None:
+            return False
+        self._write(answer)
+        return True
 
     def _take_all(self, data: bytes) -> bytes:
         """Answer the frames that are whole, in one write; gives the beginning of the next."""

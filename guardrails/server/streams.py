@@ -49,6 +49,7 @@ async def output(service: Service, request: Request) -> Answer:
     try:
         await _filter(service, stream, lines, out)
     except Gone:
+        await service.apart(stream.close)  # those who watch it are told of its end
         raise
     except Exception as error:
         problem = problem_of(error)

@@ -58,8 +58,8 @@ on output { redact /[0-9]{16}/ }
 """
 )
 CONNECTIONS = 64
-EACH = 200
-ROUNDS = 3
+EACH = 80
+ROUNDS = 9
 HTTP_AIM = "0.70x of the bare one, and its p99 at most twice"
 FRAMES_AIM = "0.60x of the echo"
 

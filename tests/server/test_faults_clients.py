@@ -111,6 +111,16 @@ def test_who_is_slow_is_cut_off(hasty: One, sent: bytes, said: bytes) -> None:
         assert (b'"allow"' in answer) == (PING in sent)
 
 
+def test_headers_without_an_end_are_cut_off(hasty: One) -> None:
+    with socket.create_connection(hasty.address) as raw:
+        raw.settimeout(20)
+        raw.sendall(b"POST /v1/check HTTP/1.1\r\n")
+        endless = b"".join([b"x-%d: %b\r\n" % (number, b"y" * 1_000) for number in range(10_000)])
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            raw.sendall(endless)
+    assert b'"allow"' in hasty.ask(ASK_LAST)
+
+
 def test_a_trickle_of_headers_is_cut_off_while_others_are_served(hasty: One) -> None:
     crowd = [socket.create_connection(hasty.address) for _ in range(100)]
     for each in crowd:
@@ -306,3 +316,22 @@ def test_who_leaves_before_the_answer_hurts_nobody(slow_policy: One) -> None:
         with socket.create_connection(slow_policy.address) as raw:
             raw.sendall(POST % len(PING) + PING)
     assert b'"outcome": "allow"' in slow_policy.ask(ASK_LAST)
+
+
+def test_more_than_can_wait_are_told_to_come_again() -> None:
+    slow = host_function(takes_a_while, "takes_a_while", pure=False, budget=10.0)
+    text = "policy slow\non call ping { allow when takes_a_while(tool.name) }\n"
+    server = One(Guard.from_text(text, functions=[slow]), settings=Settings(threads=1, most_waiting=2))
+    try:
+        crowd = [socket.create_connection(server.address) for _ in range(12)]
+        for each in crowd:
+            each.sendall(ASK_LAST)
+        found = [everything(each) for each in crowd]
+    finally:
+        server.stop()
+    kinds = [b'"outcome": "allow"' in each or (b" 503 " in each and b'"busy"' in each) for each in found]
+    assert all(kinds), found
+    assert sum(b'"busy"' in each for each in found) >= 8
+    assert sum(b'"allow"' in each for each in found) >= 2
+    for each in crowd:
+        each.close()
