@@ -254,3 +254,17 @@ def test_the_policy_file_is_gone(serve: Any, folder: Path) -> None:
     assert server.call("slow", {})["outcome"] == "deny"
     shutil.move(folder / "away", folder / "plain.guard")
     until(lambda: server.get("/v1/policy").json["problem"] is None)
+
+
+def test_workers_end_when_their_parent_is_killed(serve: Any, folder: Path) -> None:
+    path = folder / "guard.sock"
+    words = ("limited.guard", "--store", f"sqlite://{folder}/g.db")
+    server = serve(*words, "--workers", "2", binds=(f"unix:{path}",))
+    workers = workers_of(server)
+    assert len(workers) == 2
+    assert server.call("look", {}, **ANA)["outcome"] == "allow"
+    server.process.kill()
+    server.process.wait()
+    until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    again = serve(*words, binds=(f"unix:{path}",))
+    assert again.call("look", {}, **ANA)["outcome"] == "allow"
