@@ -2,7 +2,7 @@
 
 Takes messages from whoever has some, without ever making them wait; a task that serves the response writes them, as JSON
 when the answer is all there is and else as a stream of events. A reader that is too slow for what comes loses its
-connection: only so much is kept for it, and each piece has only so long to get out.
+connection: only so much is kept for it.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 PAUSE = 15.0
 """Seconds of silence after which a stream says that it is still there."""
-PATIENCE = 30.0
-"""Seconds that a reader may take for one piece."""
 MOST_ITEMS = 10_000
 
 NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -138,21 +136,14 @@ async def stream(
     await send({"type": "http.response.start", "status": 200, "headers": [*STREAMING, *headers]})
     found = first
     while True:
-        await _piece(outlet, send, PING if found is None else event_bytes(found[1]))
+        data = PING if found is None else event_bytes(found[1])
+        await send({"type": "http.response.body", "body": data, "more_body": True})
         try:
             found = await outlet.take()
         except EOFError:
             break
     outlet.finish()
     await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _piece(outlet: Outlet, send: Send, data: bytes) -> None:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-    except TimeoutError:
-        outlet.cut()
 
 
 async def told(send: Send, status: int, body: bytes, headers: Sequence[Header] = ()) -> None:

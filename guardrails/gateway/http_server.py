@@ -80,7 +80,7 @@ class Serving:
 class Visit:
     """One HTTP request, and the way back."""
 
-    __slots__ = ("_send", "abort", "caller", "has_begun", "head", "receive")
+    __slots__ = ("_send", "abort", "caller", "has_begun", "head", "is_read", "receive")
 
     def __init__(self, scope: Any, receive: Receive, send: Send) -> None:
         self.head = Head(scope["method"], scope["headers"])
@@ -88,6 +88,7 @@ class Visit:
         self.caller: Caller = LOCAL
         self.abort = (scope.get("extensions") or {}).get(ABORT)
         self.has_begun = False
+        self.is_read = self.head.method != "POST"
         self._send = send
 
     async def send(self, piece: Any) -> None:
@@ -95,15 +96,17 @@ class Visit:
         await self._send(piece)
 
     async def tell(self, refused: Refusal) -> None:
-        """Refuse, where nothing was said yet; who is in the middle of an answer is cut off."""
+        """Refuse, where nothing was said yet; who is in the middle of an answer is cut off. A body that was not read
+        is not waited for."""
         if not self.has_begun:
-            await told(self.send, refused.status, refused.body, refused.headers)
+            end = () if self.is_read else ((b"connection", b"close"),)
+            await told(self.send, refused.status, refused.body, (*refused.headers, *end))
         elif self.abort is not None:
             self.abort()
 
 
 class Endpoint:
-    """The application. `gate` says who may come in; it may be replaced while requests are answered."""
+    """The application. `gate` says who may come in."""
 
     def __init__(self, hub: Hub, gate: Gate | None = None, serving: Serving | None = None) -> None:
         self.gate = gate or Gate()
@@ -137,6 +140,11 @@ class Endpoint:
             await asyncio.sleep(SWEEPING)
             with suppress(Exception):  # the next round tries again
                 await self._sessions.sweep()
+
+    def let_in(self, gate: Gate) -> None:
+        """Let others in from now on. Streams that last end, so that whoever listens has to show a key again."""
+        self.gate = gate
+        self._sessions.hush()
 
     def hush(self) -> None:
         """Take nothing new, and end the streams on which nothing is under way."""
@@ -198,6 +206,7 @@ class Endpoint:
         if length.isdecimal() and int(length) > self._reading.most_body:
             raise Refusal(413, f"the message has more than {self._reading.most_body:,} bytes")
         data = await body_of(visit.receive, self._reading)
+        visit.is_read = True
         try:
             message = read(data)
         except Refused as refused:
@@ -303,9 +312,8 @@ class Endpoint:
         if is_response(message):
             raise Refusal(400, "a client of the new era has nothing to answer: it calls again")
         if not is_request(message):
-            await told(
-                visit.send, 202, b""
-            )  # the new era has none over HTTP: to cancel is to close the stream
+            # The new era has none over HTTP: to cancel is to close the stream.
+            await told(visit.send, 202, b"")
             return
         head, id = visit.head, message["id"]
         meta = params_of(message)["_meta"]

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LAST_WORDS = 5
 """Seconds for the last answers to be written, once all is closed."""
+STUCK = 30.0
+"""Seconds in which a reader has to take something of what waits for it."""
 EXTRA = "install `guard-policy[server]`"
 
 
@@ -128,7 +130,11 @@ def _protocol() -> Any:
     from guardrails.server.patience import PatientProtocol
 
     class AbortableProtocol(PatientProtocol):
-        """Lets the endpoint cut a connection whose reader does not read: to close it would be to wait for it."""
+        """Lets the endpoint cut a connection whose reader does not read, and cuts one on which nothing moves: to close
+        it would be to wait for it."""
+
+        _stuck: asyncio.TimerHandle | None = None
+        _left = 0
 
         def on_headers_complete(self) -> None:
             extensions = {**(self.scope.get("extensions") or {}), ABORT: self.transport.abort}
@@ -138,6 +144,32 @@ def _protocol() -> Any:
         def eof_received(self) -> bool:  # type: ignore[override]  # the base says nothing, which means no
             """A client that closes the stream of a request takes the request back, and is not kept waiting for."""
             return False
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self._left = self.transport.get_write_buffer_size()
+            self._stuck = self.loop.call_later(STUCK, self._look)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self._settle_writing()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._settle_writing()
+            super().connection_lost(exc)
+
+        def _settle_writing(self) -> None:
+            if self._stuck is not None:
+                self._stuck.cancel()
+                self._stuck = None
+
+        def _look(self) -> None:
+            """Less has to wait than before, or nobody reads."""
+            left, self._left = self._left, self.transport.get_write_buffer_size()
+            if self._left >= left:
+                self.transport.abort()
+            else:
+                self._stuck = self.loop.call_later(STUCK, self._look)
 
     return AbortableProtocol
 
@@ -154,7 +186,7 @@ def _stop(server: Any, endpoint: Endpoint, grace: int) -> None:
 def _reload(plan: HttpPlan, endpoint: Endpoint) -> None:
     """Keys and policy anew; each stays as it was where the new one cannot be used."""
     try:
-        endpoint.gate = plan.gate()
+        endpoint.let_in(plan.gate())
     except GuardError as error:
         say(f"the keys stay: {error}")
     if plan.reload is None:

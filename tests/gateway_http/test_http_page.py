@@ -10,8 +10,8 @@ from docs.blocks import ROOT, blocks_of
 from http_gateway import Gateway, peer
 from test_endpoint import raw
 
-from guardrails.gateway.http_outlet import PATIENCE
 from guardrails.gateway.http_server import Serving
+from guardrails.gateway.http_serving import STUCK
 
 PAGE = "grammar/MCP.md"
 PART = (ROOT / PAGE).read_text(encoding="utf-8").split("## Over HTTP\n")[1].split("\n## ")[0]
@@ -50,7 +50,7 @@ def is_in(part: object, whole: object) -> bool:
     [
         ("more than {} MiB, or takes", Serving().limits.most_bytes / 2**20),
         ("once {} MiB wait", 2 * Serving().limits.most_bytes / 2**20),
-        ("waits for {} s", PATIENCE),
+        ("took nothing for {} s", STUCK),
         ("takes more than {} s to send", Serving().patience),
         ("or {} MiB for one answer", Serving().limits.most_stream / 2**20),
         ("has at most {},", Serving().keeping.most),
