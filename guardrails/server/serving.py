@@ -63,7 +63,10 @@ def serve(plan: Plan) -> int:
         if plan.workers > 1:
             from guardrails.server.workers import supervise
 
-            return supervise(plan.workers, lambda: work(plan, sockets, framed), lambda: _say(sockets, framed))
+            def worker(life: int) -> int:
+                return work(plan, sockets, framed, life=life)
+
+            return supervise(plan.workers, worker, lambda: _say(sockets, framed))
         return work(plan, sockets, framed, begun=lambda: _say(sockets, framed))
     finally:
         for each in (*plan.addresses, *plan.frames):
@@ -102,14 +105,16 @@ def work(
     sockets: list[socket.socket],
     framed: list[socket.socket],
     begun: Callable[[], None] = lambda: None,
+    *,
+    life: int | None = None,
 ) -> int:
-    """Answer on these sockets until a signal comes."""
+    """Answer on these sockets until a signal comes, or the file `life` ends."""
     service = Service(plan.open_guard(), plan.keys, plan.settings)
     if plan.workers > 1:
         parent = os.getppid()
         service.ask_reload = lambda: os.kill(parent, signal.SIGHUP)
     with asyncio.Runner(loop_factory=_loop()) as runner:
-        return runner.run(_run(plan, service, sockets, framed, begun))
+        return runner.run(_run(plan, service, sockets, framed, begun, life))
 
 
 def _loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -127,6 +132,7 @@ async def _run(
     sockets: list[socket.socket],
     framed: list[socket.socket],
     begun: Callable[[], None],
+    life: int | None,
 ) -> int:
     from guardrails.server.frames import open_frames
 
@@ -134,6 +140,8 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, server, service)
+    if life is not None:
+        loop.add_reader(life, _orphaned, loop, life, server, service)
     loop.add_signal_handler(signal.SIGHUP, _reload_soon, plan, service)
     listeners = [await open_frames(service, each) for each in framed]
     watching = _watched(plan, service)
@@ -183,6 +191,12 @@ def _stop(server: Any, service: Service) -> None:
     server.force_exit = server.should_exit
     server.should_exit = True
     service.closing = True
+
+
+def _orphaned(loop: asyncio.AbstractEventLoop, life: int, server: Any, service: Service) -> None:
+    """The parent is gone, and nobody would end this worker any more."""
+    loop.remove_reader(life)
+    _stop(server, service)
 
 
 def _watched(plan: Plan, service: Service) -> Any:

@@ -18,13 +18,15 @@ STEADY = 5.0
 """Seconds after which a worker is taken to be well."""
 
 
-def supervise(count: int, work: Callable[[], int], begun: Callable[[], None]) -> int:
-    """Keep `count` processes at work until a signal ends it; gives the exit code."""
+def supervise(count: int, work: Callable[[int], int], begun: Callable[[], None]) -> int:
+    """Keep `count` processes at work until a signal ends it; gives the exit code. `work` is given a file that ends when
+    the parent does, however it does."""
     return _Parent(count, work).run(begun)
 
 
 class _Parent:
-    def __init__(self, count: int, work: Callable[[], int]) -> None:
+    def __init__(self, count: int, work: Callable[[int], int]) -> None:
+        self._life, self._alive = os.pipe()
         self._count = count
         self._work = work
         self._workers: dict[int, float] = {}
@@ -87,10 +89,11 @@ class _Parent:
         child = os.fork()
         if child:
             return child
+        os.close(self._alive)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
         code = 70
         try:
-            code = self._work()
+            code = self._work(self._life)
         except BaseException as error:
             sys.stderr.write(f"guard serve: a worker stops: {error}\n")
         finally:
