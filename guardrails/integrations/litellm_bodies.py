@@ -31,11 +31,14 @@ if TYPE_CHECKING:
 MOST_TEXTS = 10_000
 """Texts of a session that are remembered: clients send the whole conversation with each request."""
 
-BESIDE = (
-    "reasoning_content", "thinking_blocks", "reasoning_items", "audio", "images", "annotations",
-    "provider_specific_fields", "refusal",
+JUDGED = frozenset({"role", "content", "tool_calls", "function_call"})
+"""Fields of a message that are judged as what they are."""
+
+FACTS = frozenset(
+    {"id", "created", "model", "object", "system_fingerprint", "service_tier", "choices", "usage", "finish_reason",
+     "index", "message", "logprobs"}
 )  # fmt: skip
-"""What stands beside the text of an answer; it goes on where the policy has nothing against a word in it."""
+"""Fields of an answer that hold no words of it, or are looked at one by one."""
 
 OPAQUE = frozenset({"type", "id", "index", "data", "signature", "b64_json", "encrypted_content"})
 TEXTS = frozenset({"text", "input_text", "output_text"})
@@ -199,6 +202,7 @@ def judged_response(mediation: Mediation, response: Any) -> Any:
     run is taken out, and the reason is in the text. Raises `Halted`, and `EvaluationError` for what it cannot read."""
     if isinstance(response, ModelResponse):
         charge(mediation, response)
+        _judge_fields(mediation, response, FACTS)
         for choice in response.choices:
             _choice(mediation, choice)
     elif isinstance(response, TextCompletionResponse):
@@ -222,6 +226,7 @@ def _left(mediation: Mediation, text: str) -> str:
 
 def _choice(mediation: Mediation, choice: Any) -> None:
     message = choice.message
+    _judge_fields(mediation, choice, FACTS)
     before = message.content
     texts = [_left(mediation, before or "")]
     reasons = judge_beside(mediation, message)
@@ -234,11 +239,7 @@ def _choice(mediation: Mediation, choice: Any) -> None:
 
 def judge_beside(mediation: Mediation, message: Any) -> list[str]:
     """Judge the calls of an answer, and what stands beside its text; gives why calls were taken out."""
-    for field in BESIDE:
-        value = getattr(message, field, None)
-        words = "\n".join(words_in(value))
-        if words and _left(mediation, words) != words:
-            delattr(message, field)
+    _judge_fields(mediation, message, JUDGED)
     kept, reasons = [], []
     for call in message.tool_calls or ():
         why = _call(mediation, call, str(call.id or ""))
@@ -253,6 +254,14 @@ def judge_beside(mediation: Mediation, message: Any) -> list[str]:
             reasons.append(why)
             message.function_call = None
     return reasons
+
+
+def _judge_fields(mediation: Mediation, holder: Any, known: frozenset[str]) -> None:
+    """Take out the other fields, those of providers among them, in which the policy has anything against a word."""
+    for field, value in {**vars(holder), **(holder.model_extra or {})}.items():
+        words = "\n".join(words_in(value)) if field not in known and not field.startswith("_") else ""
+        if words and _left(mediation, words) != words:
+            delattr(holder, field)
 
 
 def _call(mediation: Mediation, call: Any, id: str) -> str:

@@ -299,6 +299,18 @@ def test_nothing_beside_an_answer_keeps_what_was_redacted(proxy: Proxy) -> None:
     }
     response = proxy.ask("hi", answer("it is secret-7", **beside))
     assert "secret" not in response.model_dump_json()
+    told: Any = {
+        **whole(answer("x", reasoning_details=[{"text": "secret-4"}], found="y")),
+        "citations": ["secret-5"],
+    }
+    told["choices"][0]["provider_specific_fields"] = {"x": "secret-6"}
+    asyncio.run(proxy._before("hi", "ana", "acompletion"))
+    done = proxy.guardrail.async_post_call_success_hook(
+        {"litellm_call_id": "id"}, Auth(), ModelResponse(**told)
+    )
+    left = asyncio.run(done).model_dump_json()
+    assert "secret" not in left
+    assert '"found":"y"' in left
     fine = proxy.ask("hi", answer("fine", reasoning_content="so"))
     assert fine.choices[0].message.reasoning_content == "so"
 
