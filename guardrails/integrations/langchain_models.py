@@ -58,9 +58,6 @@ class GuardedModel(BaseChatModel):
     is_alone: bool = True
     """Whether nobody tells guard what was in the conversation before the run."""
 
-    said: Any = Field(default_factory=list, repr=False, exclude=True)
-    """Grows with each answer: whoever put the model in place of another sees whether it was asked."""
-
     cache: Any = Field(default=False, exclude=True)
     output_version: str | None = None
 
@@ -98,7 +95,6 @@ class GuardedModel(BaseChatModel):
         raise_if_over(mediation)
         hear(mediation, messages, self.answers, from_before=self.is_alone)
         reading = read(mediation, messages, self.by)
-        self.said.append(True)
         return mediation, reading
 
     # --- whole answers ---------------------------------------------------------------------------
