@@ -122,6 +122,26 @@ def test_a_policy_that_says_nothing_of_it_is_as_it_was() -> None:
     assert good_for(request) == "this one call, once"
 
 
+def test_it_goes_as_far_as_all_that_asks() -> None:
+    far = Need("a", "", reuse=(3, (("args.amount", "each", "200", ""),)))
+    subject = Subject("call", "pay", {}, "s1")
+    assert Request("r", "ask", subject, (far,), 0).reuse == far.reuse
+    assert Request("r", "ask", subject, (far, Need("b", "")), 0).reuse is None
+    assert Request("r", "ask", subject, (far,), 0, alone="why").reuse is None
+    assert Request("r", "ask", subject, (Need("b", ""),), 0).reuse is None
+
+
+def test_what_is_left_of_it_is_kept_for_as_long_as_it_can_be_used() -> None:
+    guard = guard_of(policy="on call pay { ask finance within 60d for 3 calls in session }")
+    session = session_of(guard)
+    request = given_for(guard, session)
+    for days in (35, 20):
+        assert pay(session, 1).approval == request
+        clock_of(guard).advance(days * 24 * HOUR)
+    assert pay(session, 1).approval == request
+    assert guard.approvals.get(request).state == "consumed"
+
+
 def test_a_request_is_read_as_it_was_written() -> None:
     far = (3, (("args.amount", "each", "200", ""), ("m", "total", "5", "EUR")))
     subject = Subject("call", "pay", {}, "s1")
@@ -376,9 +396,8 @@ def test_a_sub_agent_has_its_parents_session_and_not_its_name() -> None:
     for amount in (150, 1):  # the first is the very call that it shows
         assert pay(stranger, amount).outcome is Outcome.ASK
     assert pay(parent, 2).approval == request
-    assert (
-        pay(guard.session(id="s9", principal={"id": "paul"}, agent={"id": "bot"}), 1).outcome is Outcome.ASK
-    )
+    assert pay(session_of(guard, "s9"), 1).outcome is Outcome.ASK
+    assert pay(parent, 3).approval == request
 
 
 # --- what people can say -----------------------------------------------------------------------
@@ -450,6 +469,13 @@ def test_what_is_left_of_it_can_be_taken_back_by_who_was_asked() -> None:
     assert "eve denied it because Enough" in refused.message
     with pytest.raises(Rejected, match="is denied already"):
         guard.approvals.approve(request, by="ana")
+
+
+def test_who_asks_takes_nothing_back() -> None:
+    guard = guard_of(policy=POLICY, reviewers={"finance": ["ana", "paul"]})
+    request = given_for(guard, session_of(guard))
+    with pytest.raises(Rejected, match="four eyes"):
+        guard.approvals.deny(request, by="paul")
 
 
 def test_an_approval_of_one_call_can_be_taken_back_as_well() -> None:
