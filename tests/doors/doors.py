@@ -11,7 +11,7 @@ import http.client
 import io
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -20,6 +20,8 @@ from typing import Any
 from seen import PARTS, Seen, seen, seen_in_json
 
 from guardrails import Guard
+from guardrails.gateway.hub import Hub, Plan
+from guardrails.gateway.links import Local, Who
 from guardrails.integrations.mediation import Mediation, Passage
 
 Event = dict[str, Any]
@@ -288,3 +290,146 @@ def _stdin(data: bytes) -> Iterator[None]:
         yield
     finally:
         sys.stdin = before
+
+
+# --- the MCP gateway ---------------------------------------------------------------------------
+
+OLD, NEW = "2025-11-25", "2026-07-28"
+META = {
+    "io.modelcontextprotocol/protocolVersion": NEW,
+    "io.modelcontextprotocol/clientCapabilities": {},
+}  # fmt: skip
+TOOLS = [
+    {"name": name, "inputSchema": {"type": "object"}}
+    for name in ("look", "pay", "fetch", "mail", "wipe", "sell")
+]
+
+
+class Shop:
+    """An MCP server that gives the recorded results; `called` is what a call reached it with."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.result: Any = None
+        self.called: Any = None
+
+    async def open(self, ears: Any) -> None:
+        self.ears = ears
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if "id" in message:
+            answer = {"jsonrpc": "2.0", "id": message["id"], "result": self._result(message)}
+            await self.ears.heard(answer)
+
+    def _result(self, message: dict[str, Any]) -> dict[str, Any]:
+        method = message["method"]
+        info = {"capabilities": {"tools": {}}, "serverInfo": {"name": "shop", "version": "1"}}
+        if method == "initialize":
+            return {"protocolVersion": OLD, **info}
+        if method == "server/discover":
+            return {"resultType": "complete", "supportedVersions": [NEW], **info}
+        if method == "tools/list":
+            return {"resultType": "complete", "tools": TOOLS}
+        assert method == "tools/call"
+        self.called = message["params"]["arguments"]
+        text = {"type": "text", "text": json.dumps(self.result)}
+        return {
+            "resultType": "complete",
+            "content": [text],
+            "structuredContent": self.result,
+            "isError": False,
+        }
+
+    def agreed(self, version: str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class Ear:
+    """The client of a gateway."""
+
+    def __init__(self) -> None:
+        self.answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def send(self, message: dict[str, Any], *, about: Any = None) -> None:
+        if "method" not in message:
+            await self.answers.put(message)
+
+
+class Gateway(Door):
+    """`guard mcp`: one exchange for each session. A call and its result are one request there, so what became of the
+    result is told when it is asked for."""
+
+    points = frozenset({"call", "result"})
+
+    def __init__(self, policy: Path, day: Iterable[Event]) -> None:
+        self.results = {event["call_id"]: event["result"] for event in day if event["type"] == "result"}
+        self.guard = Guard.load(policy, store="memory:", reviewers={"finance": ["fay"]})
+        self.loop = asyncio.new_event_loop()
+        self.sessions: dict[str, tuple[Any, Ear, Shop]] = {}
+        self.after: dict[str, Seen] = {}
+        self.number = 0
+
+    def answer(self, event: Event) -> Seen:
+        if event["type"] == "result":
+            return self.after.pop(event["call_id"])
+        return self.loop.run_until_complete(self._called(event))
+
+    async def _called(self, event: Event) -> Seen:
+        exchange, ear, shop = await self._session(event)
+        shop.called, shop.result = None, self.results[event["call_id"]]
+        params = {"name": event["tool"].rsplit(".", 1)[1], "arguments": event["args"]}
+        answer = (await self._asked(exchange, ear, "tools/call", params))["result"]
+        if shop.called is None:
+            return Seen(answer["_meta"]["guard/decision"]["outcome"])
+        self.after[event["call_id"]] = self._of_result(answer, shop.result)
+        return Seen("go", shop.called if shop.called != event["args"] else None)
+
+    @staticmethod
+    def _of_result(answer: dict[str, Any], result: Any) -> Seen:
+        if answer["isError"]:
+            return Seen(answer["_meta"]["guard/decision"]["outcome"])
+        value = answer["structuredContent"]
+        assert json.loads(answer["content"][0]["text"]) == value
+        return Seen("go", value if value != result else None)
+
+    async def _session(self, event: Event) -> tuple[Any, Ear, Shop]:
+        name = event["session"]
+        if name not in self.sessions:
+            shop = Shop("shop")
+
+            class Shops(Hub):
+                def link_to(self, place: Any) -> Any:
+                    return shop
+
+            hub = Shops(self.guard, Plan(places=[Local("shop", "none")]))
+            exchange, ear = hub.open(Who("", name, event["principal"], event["agent"])), Ear()
+            self.sessions[name] = exchange, ear, shop
+            await self._greeted(exchange, ear)
+        return self.sessions[name]
+
+    async def _greeted(self, exchange: Any, ear: Ear) -> None:
+        about = {"protocolVersion": OLD, "capabilities": {}, "clientInfo": {"name": "door", "version": "1"}}
+        await self._asked(exchange, ear, "initialize", about)
+        await exchange.heard({"jsonrpc": "2.0", "method": "notifications/initialized"}, ear)
+
+    async def _asked(self, exchange: Any, ear: Ear, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        self.number += 1
+        await exchange.heard({"jsonrpc": "2.0", "id": self.number, "method": method, "params": params}, ear)
+        answer = await asyncio.wait_for(ear.answers.get(), 30)
+        assert answer["id"] == self.number
+        return answer
+
+    def close(self) -> None:
+        for exchange, *_ in self.sessions.values():
+            self.loop.run_until_complete(exchange.close())
+        self.loop.close()
+
+
+class GatewayOfNewEra(Gateway):
+    """The same without a handshake."""
+
+    async def _greeted(self, exchange: Any, ear: Ear) -> None: ...
+
+    async def _asked(self, exchange: Any, ear: Ear, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        return await super()._asked(exchange, ear, method, {**params, "_meta": META})
