@@ -46,8 +46,8 @@ class GuardCapability(AbstractCapability[Any]):
 
     `session` is a session, or a function from the framework's `RunContext` to one. `reviewer` is who answers deferred
     tool requests, as a name or a function from that context to one; `metadata={id: {"by": name}}` of the results says
-    it for a single call. `streaming` is `whole` or `pieces`, and `unchecked` names tools that run elsewhere (those of
-    the model's provider, and external ones) and that shall work without checks.
+    it for a single call. `streaming` is `whole` or `pieces`, and `unchecked` names tools of the model's provider that
+    shall work without checks.
     """
 
     def __init__(
@@ -116,10 +116,9 @@ class GuardCapability(AbstractCapability[Any]):
         self, ctx: RunContext[Any], *, call: ToolCallPart, tool_def: ToolDefinition, args: dict[str, Any]
     ) -> dict[str, Any]:
         if tool_def.kind == "external" and call.tool_name not in self._unchecked:
-            raise ToolFailed(
-                f"the call of `{call.tool_name}` is denied: it runs where no check can stand, and is not named in"
-                f" `unchecked`"
-            )
+            refusal = await self.run.external(call.tool_name, call.args, call.tool_call_id)
+            if refusal:
+                raise ToolFailed(refusal)
         return args
 
     async def before_tool_execute(
@@ -131,6 +130,7 @@ class GuardCapability(AbstractCapability[Any]):
             raise self.run.stop(
                 Unmediated(f"`{call.tool_name}` is about to run, and its calls are not checked")
             )
+        self.run.executed.add(call.tool_call_id)
         return args
 
     async def after_tool_execute(
@@ -159,40 +159,34 @@ class GuardCapability(AbstractCapability[Any]):
 
 def coverage(agent: Any) -> Iterator[Covered]:
     """The tools of an agent. What a toolset offers only while it runs is told by the toolset's name."""
-    guard = _guard_of(agent)
-    why = "" if guard is not None else "the agent has no `GuardCapability`"
+    why = "" if _is_guarded(agent) else "the agent has no `GuardCapability`"
     for toolset in agent.toolsets:
-        yield from _covered(toolset, why, guard)
+        yield from _covered(toolset, why)
     for hosted in getattr(agent, "_cap_native_tools", ()):
         kind = getattr(hosted, "kind", type(hosted).__name__)
         if kind not in FINDERS:
             yield Covered(kind, why or "it is run by the model's provider")
 
 
-def _covered(toolset: Any, why: str, guard: GuardCapability | None) -> Iterator[Covered]:
+def _covered(toolset: Any, why: str) -> Iterator[Covered]:
     inner = getattr(toolset, "wrapped", None)
     if isinstance(toolset, FunctionToolset):
         yield from (Covered(name, why) for name in toolset.tools)
     elif isinstance(toolset, ExternalToolset):
-        yield from (Covered(each.name, why or "it runs outside of the agent") for each in toolset.tool_defs)
+        yield from (Covered(each.name, why) for each in toolset.tool_defs)
     elif inner is not None:
-        yield from _covered(inner, why, guard)
+        yield from _covered(inner, why)
     elif getattr(toolset, "toolsets", None) is not None:
         for each in toolset.toolsets:
-            yield from _covered(each, why, guard)
+            yield from _covered(each, why)
     else:
         yield Covered(f"{toolset.label}: *", why)
 
 
-def _guard_of(agent: Any) -> GuardCapability | None:
-    found: list[GuardCapability] = []
-
-    def look(capability: Any) -> None:
-        if isinstance(capability, GuardCapability):
-            found.append(capability)
-
-    agent.root_capability.apply(look)
-    return found[0] if found else None
+def _is_guarded(agent: Any) -> bool:
+    found: list[bool] = []
+    agent.root_capability.apply(lambda each: found.append(isinstance(each, GuardCapability)))
+    return any(found)
 
 
 __all__ = ["GuardCapability", "GuardedModel", "GuardedToolset", "coverage"]

@@ -10,11 +10,19 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import replace
 
-from pydantic_ai.messages import ModelRequest, ModelResponse, TextContent, ToolReturnPart, UserPromptPart
+from pydantic_ai.messages import (
+    ModelRequest,
+    ModelResponse,
+    TextContent,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
 
 from guardrails.errors import EvaluationError, GuardError, Halted
 from guardrails.integrations.answers import Answer
 from guardrails.integrations.mediation import Unmediated
+from guardrails.integrations.pydantic_ai_tools import seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +67,8 @@ class Memory:
 
 
 class Run:
-    """One run. `refusal` is why the model is not to be called now, `calls` are the ids of those that were judged."""
+    """One run. `refusal` is why the model is not to be called now, `calls` are the ids of those that were judged,
+    `executed` of those that the framework said it runs."""
 
     def __init__(
         self,
@@ -76,6 +85,7 @@ class Run:
         self.unchecked = unchecked
         self.refusal: Checked | None = None
         self.calls: set[str] = set()
+        self.executed: set[str] = set()
         self.from_tools: set[str] = set()
         self._reviewer = reviewer
         self._over: GuardError | None = None
@@ -104,9 +114,10 @@ class Run:
     async def before_request(self, context: RunContext[Any], messages: list[ModelMessage]) -> None:
         """Judge what is new. Raises `Unmediated` for a result that no check has seen."""
         self.raise_if_over()
+        new = _answered_until(messages)
+        await self._from_elsewhere(context, messages, list(_results(messages[new:])))
         await self._heard(context, list(_results(messages)))
         self.refusal = None
-        new = _answered_until(messages)
         for index, message in enumerate(messages):
             if isinstance(message, ModelRequest):
                 await self._inputs(message, is_new=index >= new)
@@ -120,10 +131,46 @@ class Run:
             if each.outcome == "success" and each.tool_name not in self._other(context)
         ]
         if not self._begun:
-            self.seat.receipts.from_before(each.tool_call_id for each in ran)
+            self.seat.receipts.from_before({each.tool_call_id for each in ran} - self.executed)
         self._begun = True
         self.seat.heard((each.tool_call_id, each.tool_name) for each in ran)
         self.seat.receipts.finished(self.calls)
+
+    async def _from_elsewhere(
+        self, context: RunContext[Any], messages: list[ModelMessage], results: list[ToolReturnPart]
+    ) -> None:
+        """Judge results that the host brings: of external tools, and of calls that were deferred."""
+        others = self._other(context)
+        for part in results:
+            is_own = part.tool_call_id in self.calls or part.tool_call_id in self.executed
+            if part.outcome == "success" and not is_own and part.tool_name not in others:
+                part.content = await self._brought(part, _arguments(messages, part.tool_call_id))
+                self.calls.add(part.tool_call_id)
+
+    async def _brought(self, part: ToolReturnPart, args: Any) -> Any:
+        id, tool, value = part.tool_call_id, part.tool_name, seen(part.content)
+        try:
+            checked = await self.seat.aresult(id, tool, value)
+        except Unmediated:  # the call was made in another process
+            passage = await self.seat.acall(tool, args, id)
+            self.raise_if_halted(passage)
+            if not passage.allowed:
+                return passage.text
+            checked = await self.seat.aresult(id, tool, value)
+        self.raise_if_halted(checked)
+        return checked.value if checked.is_changed else part.content
+
+    async def external(self, tool: str, args: Any, id: str) -> str:
+        """Judge a call that the host makes itself; why it is refused, or nothing. The host takes the arguments out of
+        the message, so it is refused where a policy changes them."""
+        passage = await self.seat.acall(tool, args, id)
+        self.raise_if_halted(passage)
+        if passage.allowed and passage.is_changed:
+            self.seat.dropped(passage)
+            return (
+                f"the call of `{tool}` is denied: the policy changes its arguments, which cannot be done here"
+            )
+        return passage.text
 
     def _other(self, context: RunContext[Any]) -> set[str]:
         """Tools that are no actions: the forms of an answer; and those that were said to go unchecked."""
@@ -214,6 +261,13 @@ def _results(messages: list[ModelMessage]) -> Iterator[ToolReturnPart]:
     for message in messages:
         if isinstance(message, ModelRequest):
             yield from (part for part in message.parts if isinstance(part, ToolReturnPart))
+
+
+def _arguments(messages: list[ModelMessage], call_id: str) -> Any:
+    """What the model wrote in a call."""
+    parts = (part for message in messages if isinstance(message, ModelResponse) for part in message.parts)
+    calls = (part for part in parts if isinstance(part, ToolCallPart) and part.tool_call_id == call_id)
+    return next((part.args for part in calls), None)
 
 
 def _answered_until(messages: list[ModelMessage]) -> int:

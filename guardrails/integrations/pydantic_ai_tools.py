@@ -73,8 +73,12 @@ class GuardedToolset(WrapperToolset[Any]):
         seat, id, name = self.run.seat, ctx.tool_call_id or "", passage.tool
         try:
             result = await self.wrapped.call_tool(name, args, ctx, tool)
-        except (ApprovalRequired, CallDeferred):
+        except ApprovalRequired:
             seat.dropped(passage)  # it did not run; it is judged again when it does
+            raise
+        except CallDeferred:
+            self.run.calls.discard(id)
+            self.run.executed.discard(id)  # it runs elsewhere, and its result is judged when it comes
             raise
         except SkipToolExecution as skipped:
             result = skipped.result
@@ -89,15 +93,10 @@ class GuardedToolset(WrapperToolset[Any]):
     async def _result(self, id: str, name: str, result: Any) -> Any:
         """A result in the form that it had, with all its copies as the policy lets them go on."""
         if not isinstance(result, ToolReturn):
-            checked = await self._checked(id, name, _seen(result))
+            checked = await self._checked(id, name, seen(result))
             return checked.value if checked.is_changed else result
-        beside = _texts(result.content)
-        seen = (
-            {"result": _seen(result.return_value), "content": beside}
-            if beside
-            else _seen(result.return_value)
-        )
-        checked = await self._checked(id, name, seen)
+        beside, value = _texts(result.content), seen(result.return_value)
+        checked = await self._checked(id, name, {"result": value, "content": beside} if beside else value)
         self.run.from_tools.update(beside)
         if not checked.is_changed:
             return result
@@ -107,16 +106,16 @@ class GuardedToolset(WrapperToolset[Any]):
         self.run.from_tools.update(texts)
         return replace(result, return_value=checked.value.get("result"), content=texts or None, metadata=None)
 
-    async def _checked(self, id: str, name: str, seen: Any) -> Checked:
+    async def _checked(self, id: str, name: str, value: Any) -> Checked:
         try:
-            checked = await self.run.seat.aresult(id, name, seen)
+            checked = await self.run.seat.aresult(id, name, value)
         except Unmediated as error:
             raise self.run.stop(error) from None
         self.run.raise_if_halted(checked)
         return checked
 
 
-def _seen(result: Any) -> Any:
+def seen(result: Any) -> Any:
     """A result as a policy sees it: data, or its text where it is neither data nor text."""
     if isinstance(result, str):
         return result

@@ -17,6 +17,7 @@ import pydantic_ai_fakes as fakes
 from pydantic import BaseModel
 from pydantic_ai import (
     Agent,
+    CallDeferred,
     DeferredToolRequests,
     DeferredToolResults,
     ModelMessagesTypeAdapter,
@@ -419,17 +420,28 @@ def test_what_a_model_thinks_aloud_is_judged_too() -> None:
     assert "secret-77" not in repr(result.all_messages())
 
 
-@pytest.mark.parametrize("streaming", [True, False])
-def test_a_budget_that_is_used_up_stops_the_calls(streaming: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize("mode", ["run", "whole", "pieces"])
+def test_a_budget_that_is_used_up_stops_the_calls(mode: str) -> None:
     tools, s = Tools(), session()
     s.report(fakes_usage(99_995))
     script = Script(("look", {"what": "x"}, "c1"), "done")
-    shop = agent(script, s, tools)
-    if streaming:
-        asyncio.run(whole(shop, "delta"))
-    else:
+    shop = agent(script, s, tools, how={} if mode == "run" else {"streaming": mode})
+    if mode == "run":
         play(shop)
+    else:
+        asyncio.run(whole(shop, "delta"))
     assert not tools.ran
+
+
+def test_runs_of_one_session_at_the_same_time_do_not_mix() -> None:
+    s, tools = session(), Tools()
+
+    async def go() -> list[Any]:
+        shops = [agent(Script(("pay", {"amount": 5}, f"c{at}"), SECRET), s, tools) for at in range(8)]
+        return [each.output for each in await asyncio.gather(*(shop.run("hello") for shop in shops))]
+
+    assert asyncio.run(go()) == [CLEAN] * 8
+    assert used(s) == 40
 
 
 def fakes_usage(tokens: int) -> Any:
@@ -597,30 +609,72 @@ def test_what_a_provider_ran_of_its_own_accord_is_noticed() -> None:
     assert play(agent(Script(ran), session(), how={"unchecked": ["web_search"]})).output == "found"
 
 
-def test_external_tools_are_refused_unless_they_are_named() -> None:
-    outside = ExternalToolset([ToolDefinition(name="look", parameters_json_schema={"type": "object"})])
-    result = play(agent(Script(("look", {}, "c1"), "done"), session(), [], toolsets=[outside]))
-    assert "unchecked" in returns(result)[0]
-    shop = agent(Script(("look", {}, "c1"), "done"), session(), [], toolsets=[outside], output_type=EITHER,
-                 how={"unchecked": ["look"]})  # fmt: skip
+def outside(*names: str) -> Any:
+    kind = {"type": "object"}
+    return ExternalToolset([ToolDefinition(name=name, parameters_json_schema=kind) for name in names])
+
+
+def brought(shop: Any, result: Any, value: Any) -> Any:
+    results = DeferredToolResults(calls={"c1": value})
+    return asyncio.run(shop.run(message_history=result.all_messages(), deferred_tool_results=results))
+
+
+@pytest.mark.parametrize(
+    ("call", "why"),
+    [
+        (("drop", {}, "c1"), "denied"), (("pay", {"amount": 90}, "c1"), "needs approval"),
+        (("pay", {"amount": 9, "note": "secret-1"}, "c1"), "changes"),
+    ],
+)  # fmt: skip
+def test_external_tools_are_checked_before_anybody_runs_them(call: Any, why: str) -> None:
+    shop = agent(Script(call, "done"), session(), [], toolsets=[outside("drop", "pay")], output_type=EITHER)
+    result = play(shop)
+    assert result.output == "done"
+    assert why in returns(result)[0]
+
+
+@pytest.mark.parametrize("other_process", [True, False])
+def test_what_an_external_tool_gives_back_is_judged(other_process: bool) -> None:  # noqa: FBT001
+    def shop_of(*steps: Any) -> tuple[Any, Script]:
+        script = Script(*steps)
+        return agent(script, session(), [], toolsets=[outside("look")], output_type=EITHER), script
+
+    shop, script = shop_of(("look", {}, "c1"), "done")
     result = play(shop)
     assert isinstance(result.output, DeferredToolRequests)
-    again = asyncio.run(
-        shop.run(
-            message_history=result.all_messages(),
-            deferred_tool_results=DeferredToolResults(calls={"c1": "seen"}),
-        )
-    )
+    if other_process:
+        shop, script = shop_of("done")
+    again = brought(shop, result, {"found": "secret-12"})
     assert again.output == "done"
+    assert "secret-12" not in script.read[-1] + repr(again.all_messages())
+
+
+def test_a_result_that_is_brought_for_a_denied_call_is_withheld() -> None:
+    free = Agent(Script(("drop", {}, "c1")).model, toolsets=[outside("drop")], output_type=EITHER)
+    script = Script("done")
+    shop = agent(script, session(), [], toolsets=[outside("drop")], output_type=EITHER)
+    again = brought(shop, play(free), "dropped it all")
+    assert "dropped it all" not in script.read[-1]
+    assert "denied" in returns(again)[0]
+
+
+def test_a_call_that_a_tool_defers_is_judged_when_its_result_comes() -> None:
+    def look() -> str:
+        raise CallDeferred
+
+    script = Script(("look", {}, "c1"), "done")
+    shop = agent(script, session(), [look], output_type=EITHER)
+    assert brought(shop, play(shop), "secret-12").output == "done"
+    assert "secret-12" not in script.read[-1]
 
 
 def test_coverage_tells_what_is_checked() -> None:
     tools = Tools()
-    outside = ExternalToolset([ToolDefinition(name="far", parameters_json_schema={"type": "object"})])
-    shop = agent(Script(), session(), tools, toolsets=[FunctionToolset([tools.drop]).prefixed("p"), outside])
+    others = [FunctionToolset([tools.drop]).prefixed("p"), outside("far")]
+    shop = agent(Script(), session(), tools, toolsets=others)
     lines = {each.tool: each.is_covered for each in covered(shop)}
     assert lines["pay"] is True
-    assert lines["far"] is False
+    assert lines["far"] is True
     assert not any(each.is_covered for each in covered(Agent(Script().model, tools=tools.all)))
 
 
