@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
+LEAST_RETRY = 0.05
 MOST_RETRY = 30.0
 """Seconds that a server may ask for before its stream is opened again."""
 
@@ -92,7 +93,7 @@ async def _streamed(
                 if event.id is not None:
                     place.last = event.id or None
                 if event.retry is not None:
-                    place.wait = min(event.retry / 1000, MOST_RETRY)
+                    place.wait = min(max(event.retry / 1000, LEAST_RETRY), MOST_RETRY)
                 if event.data and event.kind == "message":
                     yield _message(event.data.encode())
         except StreamError as error:

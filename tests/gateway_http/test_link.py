@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Coroutine
 from typing import Any
 
@@ -546,6 +547,12 @@ def test_what_cannot_be_sent_is_refused_before(place: dict[str, Any], words: str
         assert "secret" not in str(refused.value)
 
     run(work())
+
+
+def test_without_the_package_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "httpx", None)
+    with pytest.raises(LinkError, match=r"install `guard-policy\[mcp\]`"):
+        asyncio.run(RemoteLink(Remote("shop", "http://127.0.0.1:1/mcp")).open(None))  # type: ignore[arg-type]
 
 
 def test_no_proxy_sees_what_stays_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
