@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import os
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -492,3 +493,21 @@ def test_a_key_that_is_taken_away_is_refused_on_open_connections(serve: Any, fol
     else:
         raise AssertionError("the key still works")
     assert Guard.connect(f"unix:{folder}/f.sock", key=operator).session().check_call("ping", {}).allowed
+
+
+def test_processes_that_fork_do_not_share_a_connection(there: RemoteGuard) -> None:
+    """Two that ask on one connection would get each other's decisions."""
+    session = there.session(principal={"id": "forks"}, id=new_id())
+    assert session.check_call("greet", {}).allowed
+    known = {id(each) for each in there._idle}
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:  # pragma: no cover - the other process
+        connection = there.take()
+        os.write(writes, b"shared" if id(connection) in known else b"its own")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(reads, 100) == b"its own"
+    assert session.check_call("greet", {}).allowed
+    os.close(reads)
+    os.close(writes)
