@@ -55,9 +55,7 @@ def delegated(
     if isinstance(parent, Delegate) and parent.depth >= MOST_DEPTH:
         raise EvaluationError(f"a session is delegated at most {MOST_DEPTH} times in a row")
     if kind is None and guard is not None and guard.observers:
-        from guardrails.observing import watched
-
-        return watched(parent, agent=agent, tools=tools, guard=guard, id=id)
+        return guard.observers[0].below(parent, agent=agent, tools=tools, guard=guard, id=id)
     child = (kind or Delegate)(parent, agent=agent, id=id)
     if tools is not None:
         child.grant = Grant(tools)

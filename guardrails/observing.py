@@ -117,6 +117,10 @@ class Observer:
         """A tool's function that is about to be enforced, or one around it with the same signature."""
         return function
 
+    def below(self, parent: Session, **more: Any) -> ObservedDelegate:
+        """The session of a sub-agent that is watched although its parent is not."""
+        return watched(parent, **more)
+
     def is_twin_of(self, other: Observer) -> bool:
         """Whether the other one does the same with what it is told, so that one of them is enough."""
         return self is other

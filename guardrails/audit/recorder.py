@@ -24,6 +24,7 @@ from guardrails.meets import BETWEEN
 from guardrails.model import Applied, Decision, Denial, Outcome, Place
 from guardrails.observing import Observer
 from guardrails.runtime.clock import SystemClock
+from guardrails.runtime.repeats import Repeats, digest_of, verdict_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +56,7 @@ class Recorder(Observer):
     def __init__(self, log: AuditLog) -> None:
         self.log = log
         self._calls: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
+        self._repeats = Repeats()
 
     # --- checks --------------------------------------------------------------------------------
 
@@ -65,6 +67,9 @@ class Recorder(Observer):
         took = perf_counter_ns() - check.notes.get(self, perf_counter_ns())
         decision = decision.known_as(new_id())
         draft = self._draft(check, decision, took)
+        mark = None if check.call_id is None else self._mark(check, decision, draft)
+        if mark is not None and (first := self._repeats.first(mark)) is not None:
+            return self._again(check, decision.known_as(first), draft)
         try:
             mode, otherwise = mode_for(check.guards)
             self.log.record(draft, durable=mode == "durable", spills=otherwise == "spill")
@@ -73,6 +78,27 @@ class Recorder(Observer):
                     self.log.record(each, durable=mode == "durable", spills=otherwise == "spill")
         except AuditUnavailable as error:
             return refused(check, decision, error)
+        if mark is not None and self.log.journal.error is None:
+            self._repeats.keep(mark, decision.id)
+        return decision
+
+    def _mark(self, check: Check, decision: Decision, draft: Draft) -> tuple[Any, ...] | None:
+        """What makes an event the same as one that this log holds already; None where it has to be written. While
+        the log cannot be written nothing passes for written."""
+        content, consent = draft.content, decision.consent
+        at = check.session, check.call_id, check.point, check.tool
+        if content is None or not all(isinstance(name, str) for name in at):
+            return None
+        if self.log.journal.error is not None or (consent is not None and consent.opened):
+            return None
+        digest = digest_of(content.original, content.body, content.withheld, draft.beside, as_json(draft.who))
+        who = draft.subject, draft.fields["agent"], check.halted
+        return None if digest is None else (*at, *who, digest, verdict_of(decision))
+
+    def _again(self, check: Check, decision: Decision, draft: Draft) -> Decision:
+        """The decision on what was recorded before: its outcome names the first record."""
+        if check.point == "call" and draft.content is not None:
+            self._remember(check, draft.content.original, decision)
         return decision
 
     async def ended_later(self, check: Check, decision: Decision) -> Decision:

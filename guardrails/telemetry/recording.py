@@ -8,6 +8,7 @@ argument, no text and no message of a decision does.
 from __future__ import annotations
 
 from guardrails.model import Outcome
+from guardrails.runtime.repeats import Repeats, digest_of, verdict_of
 from guardrails.runtime.usage import Usage
 from guardrails.telemetry import catalogue as of
 from guardrails.telemetry.alarms import Alarms
@@ -45,6 +46,7 @@ class Recorder:
         self._hashed = hashed
         self._pseudonyms: dict[bytes | None, Pseudonyms] = {}
         self._tools: tuple[Program, Tools] | None = None
+        self._repeats = Repeats()
         self._agents = self._bounded("gen_ai.agent.id")
         self._models = self._bounded(of.MODEL)
         self._errors = self._bounded(of.ERROR)
@@ -86,8 +88,9 @@ class Recorder:
     # --- checks --------------------------------------------------------------------------------
 
     def checked(self, check: Check, decision: Decision, watch: Stopwatch) -> list[Alarm]:
-        """Take in a check that ended with a decision. An output in pieces counts once, at its end."""
-        if check.streamed == "begin":
+        """Take in a check that ended with a decision. An output in pieces counts once, at its end, and a call or
+        result that is told again, with the same id, the first time."""
+        if check.streamed == "begin" or self._is_again(check, decision):
             return []
         outcome, tool = decision.outcome.value, self.tool(check)
         counts = [(of.DECISIONS, (check.guard.name, check.point, tool, outcome)), *_details(decision)]
@@ -95,6 +98,19 @@ class Recorder:
         if check.point == "usage" and isinstance(check.payload, Usage):
             self.used(check, check.payload)
         return self._behaved(check, decision, tool)
+
+    def _is_again(self, check: Check, decision: Decision) -> bool:
+        at = check.session, check.call_id, check.point, check.tool
+        if not all(isinstance(name, str) for name in at):
+            return False
+        digest = digest_of(check.args, check.payload)
+        if digest is None:
+            return False
+        mark = (check.guard.name, *at, digest, verdict_of(decision))
+        if self._repeats.first(mark) is not None:
+            return True
+        self._repeats.keep(mark, check.point)
+        return False
 
     def _behaved(self, check: Check, decision: Decision, tool: str) -> list[Alarm]:
         found: list[Alarm] = []
