@@ -11,6 +11,7 @@ this process can do says so at once.
 
 from __future__ import annotations
 
+from os import getpid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -61,6 +62,7 @@ class RemoteGuard:
         self._key = key
         self._timeout = timeout
         self._idle: list[Connection] = []
+        self._process = getpid()
         self._facts: dict[str, Any] = {}
         self._newest = ""
 
@@ -120,7 +122,10 @@ class RemoteGuard:
 
     def take(self) -> Connection:
         """A connection that nobody uses, and that the server has not closed; else a new one. An event is sent once
-        only: what was sent may have been decided, and charged."""
+        only: what was sent may have been decided, and charged. After a fork those that were open are the parent's:
+        two that ask on one would get each other's decisions."""
+        if self._process != getpid():
+            self._process, self._idle = getpid(), []
         while True:
             try:
                 connection = self._idle.pop()
