@@ -37,9 +37,20 @@ def peer(line: int) -> str:
     own = os.environ.get("GUARD_TEST_MCP1") or str(ROOT / ".peers/mcp1/bin/python")
     found = sys.executable if line == 2 else own
     if not has_sdk(found):
-        why = f"no MCP SDK of line {line} here: `make peers` installs it, or GUARD_TEST_MCP1 names a Python that has it"
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
+        missing(f"no MCP SDK of line {line} here: `make peers` installs it")
     return found
+
+
+def inspector() -> str:
+    """The command of the MCP Inspector. Skips the test, or fails, like `peer`."""
+    found = ROOT / ".peers/node/node_modules/.bin/mcp-inspector"
+    if not found.exists():
+        missing("no MCP Inspector here: `make peers` installs it")
+    return str(found)
+
+
+def missing(why: str) -> None:
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(why)
 
 
 @cache

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from http_gateway import HERE, Gateway, PeerServer, peer, visit
+from http_gateway import ECHO, HERE, Gateway, PeerServer, inspector, peer, visit
 
 from guardrails.server.keys import new_key
 
@@ -92,6 +93,29 @@ def test_questions_reach_the_person(seen: dict[str, Any], server: str) -> None:
 def test_changes_are_heard_of(seen: dict[str, Any], server: str) -> None:
     """In the old era on the session's own stream, in the new one by listening."""
     assert seen[f"{server}__"]["changed"] is True
+
+
+def test_the_inspector(tmp_path: Path) -> None:
+    """The command line of the MCP Inspector, over HTTP."""
+    program = inspector()
+    servers = {"echo": {"command": ECHO[0], "args": ECHO[1:]}}
+    policy = (
+        'policy small\non call "mcp.echo.add" { allow }\non result "mcp.echo.add" { redact /[0-9]{2}/ }\n'
+    )
+    gateway = Gateway(tmp_path, servers, policy=policy)
+
+    def asked(*words: str) -> Any:
+        line = [program, "--cli", gateway.url, "--transport", "http", "--method", *words]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    try:
+        assert [tool["name"] for tool in asked("tools/list")["tools"]] == ["add"]
+        call = asked("tools/call", "--tool-name", "add", "--tool-arg", "a=1", "b=2")
+        assert call["content"] == [{"type": "text", "text": "[REDACTED]"}]
+    finally:
+        assert gateway.stop() == 0
 
 
 def test_a_client_with_a_key(tmp_path: Path, behind: Behind) -> None:
