@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails.gateway.flights import Declined
 from guardrails.gateway.judging import plain, told, tool_error
 from guardrails.gateway.links import LINK_FAILED
-from guardrails.gateway.passing import Withheld, declined, merged, passed, stop_if_halted
+from guardrails.gateway.passing import Withheld, declined, excuse, merged, passed, stop_if_halted
 from guardrails.gateway.results import (
     Part,
     Unwritable,
@@ -88,7 +88,9 @@ async def call_tool(exchange: Exchange, flight: Flight) -> dict[str, Any]:
     try:
         upstream = await exchange.server(server)
         offered = await exchange.catalogues[server].tool(name)
-    except (ServerError, Unanswered) as error:
+    except ServerError as error:
+        return tool_error(f"The call was not made: {await excuse(exchange, 'tools/list', error)}.")
+    except Unanswered as error:
         return tool_error(f"The call was not made: {error}.")
     if offered is None:
         return tool_error(f"The call was not made: there is no tool `{params['name'][:100]}`.")

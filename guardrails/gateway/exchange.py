@@ -19,6 +19,7 @@ from guardrails.gateway.judging import Judge
 from guardrails.gateway.links import LINK_FAILED
 from guardrails.gateway.listening import LISTENING
 from guardrails.gateway.listing import LISTS
+from guardrails.gateway.passing import excuse
 from guardrails.gateway.people import People
 from guardrails.gateway.stdio import say
 from guardrails.gateway.telling import Teller
@@ -138,7 +139,7 @@ class Exchange:
         except Declined as declined:
             return messages.failure(flight.id, declined.code, str(declined), declined.data)
         except ServerError as error:
-            return messages.failure(flight.id, error.code, error.message, error.data)
+            return messages.failure(flight.id, error.code, await excuse(self, flight.method, error))
         except Unanswered as error:
             return messages.failure(flight.id, LINK_FAILED, str(error))
         except Exception as error:

@@ -127,14 +127,19 @@ class Governor:
         task = asyncio.current_task()
         assert task is not None, "it runs in a task of its own"
         key = (upstream.name, message["id"])
-        self._of_servers[key] = task
         try:
+            if key in self._of_servers or len(self._of_servers) >= self._exchange.limits.most_waiting:
+                raise Declined(
+                    "too many questions, or one with the same id, wait already", messages.INVALID_REQUEST
+                )
+            self._of_servers[key] = task
             result = await self._answer_to(upstream, message, flight)
             answer = messages.response(message["id"], result)
         except Declined as declined:
             answer = messages.failure(message["id"], declined.code, str(declined))
         finally:
-            del self._of_servers[key]
+            if self._of_servers.get(key) is task:
+                del self._of_servers[key]
         await upstream.answer(answer)
 
     async def _answer_to(self, upstream: Upstream, message: Message, flight: Flight | None) -> dict[str, Any]:

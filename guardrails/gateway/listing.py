@@ -43,7 +43,7 @@ async def _joined(
         if isinstance(each, BaseException):
             if len(servers) == 1 or not isinstance(each, ServerError | Unanswered):
                 raise each
-            say(str(each))
+            say(f"`{flight.method}` lacks a server: {each}")
     entries = [entry for each in found if not isinstance(each, BaseException) for entry in each]
     return {key: entries}
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from guardrails.gateway.exchange import Exchange
     from guardrails.gateway.results import Part
+    from guardrails.gateway.upstream import ServerError
     from guardrails.model import Decision
 
 
@@ -80,3 +81,12 @@ async def text_judged(exchange: Exchange, tool: str, text: str) -> str | None:
     if not changes(decision, text):
         return text
     return decision.payload if decision.payload.__class__ is str else None
+
+
+async def excuse(exchange: Exchange, method: str, error: ServerError) -> str:
+    """What a client is told of an error; the words of a server are judged as results of the method."""
+    if not error.said_by:
+        return error.message
+    tool = exchange.naming.in_policy(error.said_by, method)
+    text = await text_judged(exchange, tool, error.message)
+    return f"the server `{error.said_by}` answered with an error that is withheld" if text is None else text

@@ -28,8 +28,9 @@ IS_POSIX = os.name == "posix"
 
 
 def say(text: str) -> None:
-    """A line for people: standard output belongs to the protocol."""
-    sys.stderr.write(f"guard mcp: {text}\n")
+    """A line for people: standard output belongs to the protocol. What servers say holds no signs for terminals."""
+    shown = "".join(sign if sign.isprintable() else " " for sign in text)
+    sys.stderr.write(f"guard mcp: {shown}\n")
     sys.stderr.flush()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from guardrails.gateway import eras, messages
 from guardrails.gateway.links import LinkError
+from guardrails.gateway.stdio import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,13 +25,15 @@ PROBING = 10.0
 
 
 class ServerError(Exception):
-    """The server answered a request with an error."""
+    """The server answered a request with an error. `said_by` is the server whose words these are, which may have to
+    be judged before anybody reads them; empty for the gateway's own."""
 
-    def __init__(self, code: int, message: str, data: Any = None) -> None:
+    def __init__(self, code: int, message: str, data: Any = None, *, said_by: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.data = data
+        self.said_by = said_by
 
 
 class Unanswered(Exception):
@@ -114,7 +117,10 @@ class Upstream:
         except LinkError as error:
             await self._fail(str(error))
         except ServerError as error:
-            await self._fail(f"it refuses to begin: {error.message[:200]}")
+            if error.said_by:
+                say(f"`{self.name}` refuses to begin: {error.message[:500]}")
+            why = f"error {error.code}" if error.said_by else error.message
+            await self._fail(f"it refuses to begin ({why})")
 
     async def _fail(self, why: str) -> None:
         self._gone = self._gone or why
@@ -200,7 +206,7 @@ class Upstream:
         waiting = Waiting(asyncio.get_running_loop().create_future(), flight)
         self._waiting[id] = waiting
         try:
-            await self._link.send(messages.request(id, method, params))
+            await self._sent(messages.request(id, method, params))
             return await self._answer_to(waiting, method)
         except LinkError as error:
             raise Unanswered(f"the server `{self.name}` is gone: {error}") from None
@@ -210,6 +216,14 @@ class Upstream:
             raise
         finally:
             del self._waiting[id]
+
+    async def _sent(self, message: Message) -> None:
+        """A server that does not read holds up nobody for ever."""
+        try:
+            async with asyncio.timeout(self._limits.answering):
+                await self._link.send(message)
+        except TimeoutError:
+            raise LinkError("it does not read what it is sent") from None
 
     async def _answer_to(self, waiting: Waiting, method: str) -> dict[str, Any]:
         """Wait; a server that tells of progress has its time anew. Listening has no end."""
@@ -231,9 +245,10 @@ class Upstream:
     async def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
         """Tell the server something; one that is gone need not know."""
         try:
-            if not self._gone:
-                await self._link.send(messages.notification(method, params))
-        except LinkError:
+            async with asyncio.timeout(self._limits.closing):
+                if not self._gone:
+                    await self._link.send(messages.notification(method, params))
+        except (LinkError, TimeoutError):
             return
 
     async def answer(self, message: Message) -> None:
@@ -242,7 +257,7 @@ class Upstream:
             return
         self._questions.discard(message["id"])
         try:
-            await self._link.send(message)
+            await self._sent(message)
         except LinkError:
             return
 
@@ -275,7 +290,9 @@ class Upstream:
             waiting.future.set_result(message["result"])
         else:
             error = message["error"]
-            waiting.future.set_exception(ServerError(error["code"], error["message"], error.get("data")))
+            waiting.future.set_exception(
+                ServerError(error["code"], error["message"], error.get("data"), said_by=self.name)
+            )
 
     async def _question(self, message: Message, about: Id | None) -> None:
         self._questions.add(message["id"])

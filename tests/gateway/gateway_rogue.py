@@ -59,6 +59,8 @@ def main(how: str) -> None:
                         "serverInfo": {"name": how, "version": "1"}})  # fmt: skip
         elif method == "tools/list":
             answer(id, {"tools": [TOOL]})
+            if how == "deaf":
+                time.sleep(600)
         elif method == "tools/call":
             call(id, how, message["params"].get("arguments") or {})
         elif id is not None and method is not None:

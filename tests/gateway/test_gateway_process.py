@@ -29,13 +29,21 @@ def said(answer: object) -> str:
     ],
 )
 def test_a_server_that_fails_in_a_call_is_a_stated_answer(how: str, words: str, tmp_path: Path) -> None:
-    with Process(tmp_path, POLICY, rogue(how), "--timeout", "0.5") as gateway:
+    seconds = "0.5" if how == "hangs" else "60"
+    with Process(tmp_path, POLICY, rogue(how), "--timeout", seconds) as gateway:
         answer = gateway.begin().call()
         assert words in said(answer)
         assert "SECRET" not in said(answer)
         assert answer.get("error") or answer["result"]["isError"]
         if how in ("dies", "huge"):
             assert "is gone" in said(gateway.call())
+        assert gateway.end() == 0
+
+
+def test_a_server_that_does_not_read_is_given_up(tmp_path: Path) -> None:
+    with Process(tmp_path, POLICY, rogue("deaf"), "--timeout", "0.5") as gateway:
+        answer = gateway.begin().call(args={"a": "x" * 4_000_000})
+        assert "does not read what it is sent" in said(answer)
         assert gateway.end() == 0
 
 
