@@ -62,7 +62,7 @@ class Outer(Observer):
 
     def ended(self, check: Check, decision: Decision) -> Decision:
         under = check.notes[self]
-        under.stop(others=len(check.guard.observers) > 2)
+        under.stop(others=len(check.observers) > 2)
         try:
             self._telemetry.finish(check, decision, under)
         except Exception as error:
