@@ -19,7 +19,7 @@ from threading import Lock
 
 from guardrails.errors import EvaluationError, GuardError, Halted, Unavailable
 from guardrails.integrations.readings import Reading
-from guardrails.integrations.receipts import OPEN, REFUSED, WAITING, Receipts, Unmediated, mark_of
+from guardrails.integrations.receipts import OPEN, REFUSED, WAITING, Newest, Receipts, Unmediated, mark_of
 from guardrails.model import Outcome
 from guardrails.runtime.usage import Usage
 
@@ -169,7 +169,7 @@ class Mediation:
         self.session = session
         self.reviewer = reviewer
         self.receipts = Receipts()
-        self._open: dict[str, Passage] = {}
+        self._open = Newest[Passage]()
 
     # --- calls ---------------------------------------------------------------------------------
 

@@ -8,13 +8,21 @@ of the run) is held against the receipts.
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from contextlib import suppress
 from threading import Lock
+from typing import TypeVar
 
 from guardrails.errors import GuardError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+Kept = TypeVar("Kept")
+
+MOST = 100_000
+"""Calls, and texts, of a session of which something is known."""
 
 OPEN, WAITING, REFUSED, ENDED = "open", "waiting", "refused", "ended"
 """A call that may run; one that waits for people; one that may not run; one whose result was judged, or that failed."""
@@ -35,15 +43,26 @@ class Receipt:
         self.state = state
 
 
+class Newest(OrderedDict[str, Kept]):
+    """A dictionary that forgets what was put into it longest ago, because some sessions never end. What is forgotten is
+    unknown, and the unknown is refused."""
+
+    def __setitem__(self, key: str, value: Kept) -> None:
+        super().__setitem__(key, value)
+        if len(self) > MOST:
+            with suppress(KeyError):
+                self.popitem(last=False)
+
+
 class Receipts:
     """Those of one session. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._names: dict[str, str] = {}
-        self._calls: dict[str, Receipt] = {}
-        self._texts: set[str] = set()
-        self._before: set[str] = set()
+        self._names = Newest[str]()
+        self._calls = Newest[Receipt]()
+        self._texts = Newest[bool]()
+        self._before = Newest[bool]()
         self._count = 0
 
     # --- calls ---------------------------------------------------------------------------------
@@ -104,7 +123,9 @@ class Receipts:
     def from_before(self, ids: Iterable[str]) -> None:
         """Calls that were in the history when this session's process began: nothing is known of them here."""
         with self._lock:
-            self._before.update(id for id in ids if self._names.get(id, id) not in self._calls)
+            for id in ids:
+                if self._names.get(id, id) not in self._calls:
+                    self._before[id] = True
 
     def heard(self, id: str, tool: str = "") -> None:
         """The model is about to read the result of a call. Raises `Unmediated` where that was not judged."""
@@ -120,7 +141,7 @@ class Receipts:
     def passed(self, text: str) -> None:
         """A text went through the check of outputs, and may leave like this."""
         with self._lock:
-            self._texts.add(_mark(text))
+            self._texts[_mark(text)] = True
 
     def left(self, text: str) -> None:
         """A text leaves. Raises `Unmediated` for one that did not pass."""

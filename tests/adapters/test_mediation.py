@@ -251,6 +251,23 @@ def test_async_twins_decide_alike(guard: Guard) -> None:
     assert "secret-1" not in output
 
 
+def test_a_session_without_an_end_keeps_a_bounded_past(
+    mediation: Mediation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardrails.integrations.receipts.MOST", 5)
+    for number in range(20):
+        mediation.call("look", {}, f"c{number}")
+        mediation.output(f"text {number}")
+    mediation.receipts.left("text 19")
+    assert mediation.result("c19", "look", "x").allowed
+    with pytest.raises(Unmediated, match="did not pass"):
+        mediation.receipts.left("text 3")
+    with pytest.raises(Unmediated, match="no check has seen"):
+        mediation.result("c3", "look", "x")
+    kept = (mediation._open, mediation.receipts._calls, mediation.receipts._texts)
+    assert all(len(each) <= 5 for each in kept)
+
+
 def test_seats_are_one_for_a_session(guard: Guard) -> None:
     sessions = {name: guard.session(id=name) for name in ("a", "b")}
     seats = Seats(lambda context: sessions[context])
