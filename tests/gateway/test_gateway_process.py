@@ -60,23 +60,23 @@ def test_a_server_that_does_not_begin_is_an_error(tmp_path: Path) -> None:
         assert gateway.end() == 0
 
 
-@pytest.mark.parametrize(
-    ("line", "code"),
-    [
-        (b"not json", -32700),
-        (b'{"jsonrpc":"2.0","id":1,"method":"ping","id":2}', -32700),
-        (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600),
-        (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"a":1e999}}', -32700),
-        (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', -32600),
-        (b'\xff\xfe{"jsonrpc":"2.0"}', -32700),
-        (b'{"jsonrpc":"2.0","id":1,"method":"x","params":' + b"[" * 200 + b"]" * 200 + b"}", -32700),
-        (b"x" * 17_000_000, -32600),
-    ],
-)
-def test_a_client_that_writes_nonsense_is_told_and_heard_on(line: bytes, code: int, tmp_path: Path) -> None:
+NONSENSE = [
+    (b"not json", -32700),
+    (b'{"jsonrpc":"2.0","id":1,"method":"ping","id":2}', -32700),
+    (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', -32600),
+    (b'{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"a":1e999}}', -32700),
+    (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', -32600),
+    (b'\xff\xfe{"jsonrpc":"2.0"}', -32700),
+    (b'{"jsonrpc":"2.0","id":1,"method":"x","params":' + b"[" * 200 + b"]" * 200 + b"}", -32700),
+    (b"x" * 17_000_000, -32600),
+]
+
+
+def test_a_client_that_writes_nonsense_is_told_and_heard_on(tmp_path: Path) -> None:
     with Process(tmp_path, POLICY, rogue("fine")) as gateway:
-        gateway.write(line + b"\n")
-        assert gateway.read()["error"]["code"] == code
+        for line, code in NONSENSE:
+            gateway.write(line + b"\n")
+            assert gateway.read()["error"]["code"] == code, line[:60]
         assert gateway.begin().call()["result"]
 
 
