@@ -63,16 +63,7 @@ def written(moment: Moment, verdict: Verdict) -> dict[str, Any]:
     """A verdict in the host's words."""
     answer = fitted(verdict, moment, claude_code.ABILITIES[moment.point])
     said: dict[str, Any] = loads(claude_code.write(moment, answer).out or "{}")
-    if answer.form == "stop" and moment.point == "pre_tool":
-        said["hookSpecificOutput"] = refusal(answer.reason)
     return said
-
-
-def refusal(reason: str) -> dict[str, Any]:
-    """The refusal of a call. Who only ends the run has the call made first."""
-    return {
-        "hookEventName": "PreToolUse", "permissionDecision": "deny", "permissionDecisionReason": reason
-    }  # fmt: skip
 
 
 def blocked(event: Any, reason: str) -> dict[str, Any]:
@@ -80,7 +71,8 @@ def blocked(event: Any, reason: str) -> dict[str, Any]:
     name = event.get("hook_event_name") if isinstance(event, dict) else None
     stopped: dict[str, Any] = {"continue": False, "stopReason": reason}
     if name == "PreToolUse":
-        return {"hookSpecificOutput": refusal(reason)}
+        refusal = {"hookEventName": name, "permissionDecision": "deny", "permissionDecisionReason": reason}
+        return {"hookSpecificOutput": refusal}
     if name == "PostToolUse":
         blank = withheld(_moment_of(event), reason)
         return {**stopped, "hookSpecificOutput": {"hookEventName": name, "updatedToolOutput": blank}}

@@ -27,6 +27,7 @@ from fake_models import Messages
 
 POLICY = """
 policy coder
+on call run_agent { allow }
 on call run_command {
   allow when not (args.command contains "touch ")
   deny when args.command contains "touch " because "Nothing is made."
@@ -117,6 +118,25 @@ def test_calls_results_and_answers_go_through_the_policy(tmp_path: Path) -> None
     assert streamed == shown[-1].result
     assert streamed.startswith("it is ")
     assert all("SECRET-1" not in str(each) for each in found if isinstance(each, UserMessage))
+
+
+@pytest.mark.filterwarnings("ignore::claude_agent_sdk.CanUseToolShadowedWarning")
+def test_calls_of_sub_agents_go_through_the_policy(tmp_path: Path) -> None:
+    task = (
+        "Agent",
+        {
+            "description": "d",
+            "prompt": "do it",
+            "subagent_type": "general-purpose",
+            "run_in_background": False,
+        },
+    )
+    steps = [task, bash("touch ran"), bash("printf SECRET-%s 1"), "below: SECRET-3", "above: SECRET-4"]
+    model, found = run(tmp_path, *steps)
+    assert not (tmp_path / "ran").exists()
+    assert any("Nothing is made" in str(turn["messages"]) for turn in model.turns)
+    assert "SECRET-1" not in str([turn["messages"] for turn in model.turns])
+    assert "SECRET-4" not in str(found[-1])
 
 
 @pytest.mark.filterwarnings("ignore::claude_agent_sdk.CanUseToolShadowedWarning")
