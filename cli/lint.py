@@ -13,7 +13,7 @@ import click
 
 from guardrails.cache import prepare_parser
 from guardrails.diagnostics import Diagnostic, in_order
-from guardrails.integrations.hosts import HOSTS
+from guardrails.integrations.doors import TARGETS
 from guardrails.lint import apply_fixes, lint_files
 from guardrails.renderings import render_github, render_json, render_sarif, render_text
 from guardrails.runtime.host import HostFunction
@@ -91,8 +91,8 @@ class _Report:
 )
 @click.option(
     "--target",
-    type=click.Choice(list(HOSTS)),
-    help="Warn of what this coding agent cannot do, and what becomes of it there.",
+    type=click.Choice(list(TARGETS)),
+    help="Warn of what this coding agent, framework or gateway cannot do, and what becomes of it there.",
 )
 @param_option
 @functions_option

@@ -7,6 +7,7 @@ import json
 import pytest
 from hook_runs import Guard
 
+from guardrails.integrations.doors import DOORS
 from guardrails.integrations.hosts import HOSTS
 from guardrails.integrations.targets import RULE, degraded
 
@@ -40,6 +41,30 @@ def told(text: str, host: str) -> list[str]:
 )
 def test_a_statement_is_told_where_it_is_lost(text: str, losing: set[str]) -> None:
     assert {host for host in HOSTS if told(text, host)} == losing
+
+
+@pytest.mark.parametrize(
+    ("text", "losing"),
+    [
+        ("on call a { ask finance }", {"litellm", "opa", "envoy"}),
+        ("on call a { redact args.b }", {"opa", "envoy"}),
+        ("on call a { halt }", {"opa", "envoy"}),
+        ("on call a { deny }", set()),
+        ("on result a { redact /x/ }", {"authzen", "opa", "envoy"}),
+        ("on result a { label untrusted }", {"authzen", "opa", "envoy"}),
+        ("on input { deny }", {"mcp", "authzen", "opa", "envoy"}),
+        ("on input { redact /x/ }", {"mcp", "authzen", "opa", "envoy"}),
+        ("on output { redact /x/ }", {"mcp", "authzen", "opa", "envoy"}),
+        ("on output shadow { redact /x/ }", set()),
+    ],
+)
+def test_it_is_told_of_frameworks_and_gateways_too(text: str, losing: set[str]) -> None:
+    assert {door for door in DOORS if told(text, door)} == losing
+
+
+def test_what_a_door_never_sees_is_said(guard: Guard) -> None:
+    (message,) = told("on output { deny }", "mcp")
+    assert message == "the MCP gateway does not see answers: this is not checked there"
 
 
 def test_lint_tells_it_with_all_else(guard: Guard) -> None:
