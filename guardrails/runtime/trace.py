@@ -278,8 +278,9 @@ class Trace:
         which nothing else is known."""
         call = self._answered(event)
         if call is None and event._header.point == "result":
-            event.call = self._failed_before(event)
-            if event.call is not None:
+            before = self._failed_before(event)
+            if before is not None:
+                event.call = before
                 return
         if call is None:
             call = Earlier(event._text, event._header, event._end, event.place - 1)
