@@ -189,11 +189,13 @@ def _plan(options: dict[str, Any], server: tuple[str, ...]) -> Plan:
         places,
         pattern,
         options["present"],
-        _record(options, "principal"),
-        _record(options, "agent"),
-        options["session"] or "",
-        options["accept_changes"],
-        Limits(answering=options["timeout"]),
+        # A client over HTTP may be a program of anybody's, which would fill the form by itself.
+        anybody=options["listen"] is None or bool(options["present"]),
+        principal=_record(options, "principal"),
+        agent=_record(options, "agent"),
+        session=options["session"] or "",
+        accepts_changes=options["accept_changes"],
+        limits=Limits(answering=options["timeout"]),
     )
 
 

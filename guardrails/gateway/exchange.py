@@ -47,7 +47,7 @@ class Exchange:
         self.hub = hub
         self.who = who
         self.judge = Judge(hub.guard, who)
-        self.people = People(self.judge, hub.present)
+        self.people = People(self.judge, hub.present, anybody=hub.plan.anybody)
         self.naming = hub.naming
         self.limits = hub.limits
         self.client: Client | None = None

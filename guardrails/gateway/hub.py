@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a gateway stands in front of, and how. `present` are the groups of reviewers that the person at a client
-    belongs to, `principal` and `agent` whom the policy sees where the caller does not say."""
+    belongs to; `anybody` says whether that person may also answer what is asked of nobody in particular. `principal`
+    and `agent` are whom the policy sees where the caller does not say."""
 
     places: Sequence[Place]
     pattern: str = PATTERN
     present: Sequence[str] = ()
+    anybody: bool = True
     principal: Mapping[str, Any] = field(default_factory=dict)
     agent: Mapping[str, Any] = field(default_factory=dict)
     session: str = ""

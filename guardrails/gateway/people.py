@@ -35,15 +35,17 @@ FORM = {
 class People:
     """Asks the person at the client, for the groups of reviewers that they belong to."""
 
-    def __init__(self, judge: Judge, present: Sequence[str] = ()) -> None:
+    def __init__(self, judge: Judge, present: Sequence[str] = (), *, anybody: bool = True) -> None:
         self._judge = judge
+        self._anybody = anybody
         self._setting = Setting(judge.who.principal, judge.who.agent, present)
         self._groups = Groups({**dict.fromkeys(present, (PERSON,)), "everybody here": (PERSON,)})
 
     def form(self, decision: Decision, tool: str, args: Any, *, with_mode: bool) -> dict[str, Any] | None:
         """The parameters of `elicitation/create` that ask about a call; None where it is not for this person."""
         why = question_of([decision], self._setting)
-        if not why or not decision.request:
+        is_asked = self._anybody or all(approval.reviewers for approval in decision.approvals)
+        if not why or not decision.request or not is_asked:
             return None
         shown = text_of(plain(decision.payload if decision.transforms else args))
         left = len(shown) - MOST_SHOWN

@@ -119,6 +119,19 @@ def test_else_the_request_waits_in_the_store(new: bool, abilities: Any, present:
     run(work())
 
 
+@ERAS
+def test_clients_that_anybody_may_run_are_not_asked_for_nobody(new: bool) -> None:  # noqa: FBT001
+    async def work() -> None:
+        srv = server()
+        _, peer = gateway(POLICY, srv, new=new, abilities=FORMS, present=["finance"], anybody=False)
+        await peer.begin()
+        assert is_denied(await asked(peer, "wire", {"note": "x"}, YES))
+        assert said(await asked(peer, "pay", {}, YES)) == "paid"
+        assert srv.called("wire") == []
+
+    run(work())
+
+
 def test_a_state_is_for_one_call_and_one_use() -> None:
     async def work() -> None:
         srv = server()
