@@ -28,7 +28,9 @@ from agents import (
     function_tool,
     handoff,
     tool_input_guardrail,
+    trace,
 )
+from agents.models.interface import Model, ModelTracing
 from agents.testing import assistant_message, function_call
 from openai.types.responses import ResponseFunctionWebSearch
 from openai_agents_fakes import QUIET, Tools, agent, heard, outputs, parted, run, session, streamed, used
@@ -328,6 +330,15 @@ def test_what_a_tool_itself_wants_approved_still_is() -> None:
     other = guarded(agent(("look", {}, "c1"), "done", tools=[look]), session())
     assert resumed(other, play(other), approve=False).final_output == "done"
     assert ran == [1]
+
+
+def test_what_nobody_approved_for_the_tool_itself_is_given_back() -> None:
+    tools, s = Tools(), session()
+    tools.all[0].needs_approval = True
+    shop = guarded(agent(("pay", {"amount": 5}, "c1"), "done", tools=tools), s)
+    resumed(shop, play(shop), approve=False)
+    assert not tools.ran
+    assert used(s) == 0
 
 
 def test_a_check_of_the_tools_own_gives_the_call_back() -> None:
@@ -786,6 +797,32 @@ def test_a_model_that_is_not_guarded_is_noticed() -> None:
     object.__setattr__(shop, "model", shop.model.wrapped)  # type: ignore[union-attr]
     with pytest.raises(Unmediated, match="answer"):
         play(shop)
+
+
+def test_a_model_that_is_not_guarded_runs_no_tool() -> None:
+    tools = Tools()
+    shop = guarded(agent("x", tools=tools), session())
+    other = fakes.model([assistant_message(SECRET), function_call("look", '{"what": "x"}', call_id="c1")])
+    with pytest.raises(Unmediated, match="answer"):
+        asyncio.run(Runner.run(shop, "hi", run_config=RunConfig(tracing_disabled=True, model=other)))
+    assert not tools.ran
+
+
+def test_traces_are_not_told_what_was_said() -> None:
+    told: list[Any] = []
+
+    class Listening(Model):
+        async def get_response(self, *given: Any, **more: Any) -> Any:
+            told.append(given[6])
+            return fakes.said("hi")
+
+        def stream_response(self, *given: Any, **more: Any) -> Any:
+            raise NotImplementedError
+
+    shop = guarded(Agent(name="a", model=Listening()), session())
+    with trace("test", disabled=True):
+        asyncio.run(Runner.run(shop, "hi"))
+    assert told == [ModelTracing.ENABLED_WITHOUT_DATA]
 
 
 def test_a_tool_that_is_not_guarded_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
