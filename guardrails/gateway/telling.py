@@ -11,7 +11,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from guardrails.gateway import eras, messages
-from guardrails.gateway.passing import text_judged
+from guardrails.gateway.judging import plain
+from guardrails.gateway.passing import stop_if_halted
 from guardrails.gateway.stdio import say
 from guardrails.gateway.upstream import ServerError, Unanswered
 from guardrails.integrations.judging import changes
@@ -83,21 +84,24 @@ class Teller:
             await target.send(messages.notification("notifications/message", line), about=about)
 
     async def _text(self, upstream: Upstream, method: str, value: Any, flights: list[Flight]) -> Any:
-        """A value as all rules that it falls under let it through; NOTHING where one withholds it."""
+        """A value as all rules that it falls under let it through; NOTHING where one withholds it. Those of the tools
+        that run come first, so that no record of the rest holds what they take out."""
         judge = self._exchange.judge
-        tool = self._exchange.naming.in_policy(upstream.name, method)
-        if value.__class__ is str:
-            value = await text_judged(self._exchange, tool, value)
-        elif value is not None and judge.rules_results(tool):
-            return NOTHING
         for flight in flights:
             if value is None or not flight.tool:
                 continue
             decision = await judge.look(flight.tool, value, flight.args)
             if decision.outcome is not Outcome.ALLOW:
                 return NOTHING
-            value = decision.payload if changes(decision, value) else value
-        return NOTHING if value is None else value
+            value = plain(decision.payload) if changes(decision, value) else value
+        tool = self._exchange.naming.in_policy(upstream.name, method)
+        if value is None or not judge.rules_results(tool):
+            return NOTHING if value is None else value
+        decision = await judge.result(tool, value, {})
+        stop_if_halted(self._exchange, decision)
+        if decision.outcome is not Outcome.ALLOW:
+            return NOTHING
+        return plain(decision.payload) if changes(decision, value) else value
 
     # --- changes -------------------------------------------------------------------------------
 

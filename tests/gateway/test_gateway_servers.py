@@ -245,6 +245,7 @@ def test_log_lines_and_progress_are_filtered_by_the_rules_of_what_runs() -> None
     policy p
     on call "mcp.srv.do" { allow }
     on result "mcp.srv.do" { redact /SECRET-[A-Z0-9]+/; deny when result contains "never" }
+    on result "mcp.srv.notifications/message" { redact /here/ }
     """
 
     async def work() -> None:
@@ -268,6 +269,9 @@ def test_log_lines_and_progress_are_filtered_by_the_rules_of_what_runs() -> None
         await peer.begin()
         await peer.call("do", {}, _meta={"progressToken": 5})
         assert [each["data"] for each in peer.told("notifications/message")] == ["is [REDACTED]", "fine"]
+        await srv.say({"jsonrpc": "2.0", "method": "notifications/message",
+                       "params": {"level": "info", "data": {"who": "here"}}})  # fmt: skip
+        assert peer.told("notifications/message")[-1]["data"] == {"who": "[REDACTED]"}
         told = [(each["progress"], each.get("message")) for each in peer.told("notifications/progress")]
         assert told == [(0, "is [REDACTED]"), (1, None), (2, "fine")]
         assert all(each["progressToken"] == 5 for each in peer.told("notifications/progress"))
