@@ -1,4 +1,7 @@
-"""A small MCP server over stdio, of the old era, that needs no SDK: it adds, and it sleeps (and makes a file then)."""
+"""A small MCP server over stdio, of the old era, that needs no SDK: it adds, and it sleeps (and makes a file then).
+
+It does not begin while the file that its command line names is not there.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from typing import Any
 TOOLS = [
     {"name": "add", "inputSchema": {"type": "object"}},
     {"name": "sleep", "inputSchema": {"type": "object"}},
+    {"name": "change", "inputSchema": {"type": "object"}},
+    {"name": "stop", "inputSchema": {"type": "object"}},
 ]
 
 
@@ -28,10 +33,21 @@ def result_of(method: str, params: dict[str, Any]) -> dict[str, Any]:
     if params["name"] == "sleep":
         Path(args["begun"]).touch()
         time.sleep(60)
+    if params["name"] == "change":
+        say({"jsonrpc": "2.0", "method": "notifications/tools/list_changed"})
+    if params["name"] == "stop":
+        raise SystemExit
     return {"content": [{"type": "text", "text": str(args.get("a", 0) + args.get("b", 0))}]}
 
 
+def say(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
+    if sys.argv[1:] and not Path(sys.argv[1]).exists():
+        raise SystemExit
     for line in sys.stdin:
         message = json.loads(line)
         if "id" not in message:
@@ -41,8 +57,7 @@ def main() -> None:
             answer["result"] = result_of(message["method"], message.get("params") or {})
         else:
             answer["error"] = {"code": -32601, "message": "unknown"}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        say(answer)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ POLICY = """\
 policy shop
 
 on call "mcp.*.add", "mcp.*.count", "mcp.*.sleep", "mcp.*.fail", "mcp.*.read_card", "mcp.*.confirm" { allow }
-on call "mcp.*.change" { allow }
+on call "mcp.*.change", "mcp.*.stop" { allow }
 on call "mcp.*.route" { allow; redact /[0-9]{16}/ in args.region }
 on call "mcp.*.pay" { ask owner }
 on call "mcp.*.resources/read", "mcp.*.prompts/get", "server.*.elicitation" { allow }

@@ -631,8 +631,9 @@ def opened(running: Running, data: bytes) -> socket.socket:
 
 def seen(stream: socket.socket, end: bytes, *, after: bytes = b"") -> bytes:
     """What comes until `end` did, and `after` before it."""
-    found = b""
+    found, until = b"", time.monotonic() + 20
     while end not in found[found.find(after) if after in found else len(found) :]:
+        assert time.monotonic() < until, f"{end!r} does not come after {found!r}"
         part = stream.recv(65_536)
         assert part, f"it ended after {found!r}"
         found += part

@@ -17,10 +17,6 @@ from test_endpoint import at, get, opened, post, raw, seen, until
 
 from guardrails.server.keys import new_key
 
-ROUTED = "".join(
-    f"{name.replace('_', '-')}: {each}\r\n" for name, each in routing("tools/call", "add").items()
-)
-
 Start = Callable[..., Gateway]
 
 
@@ -145,7 +141,7 @@ def test_a_server_that_is_not_there_is_a_result_that_the_model_can_read(
     start: Start, server: dict[str, Any], words: str
 ) -> None:
     gateway = start({"shop": server})
-    status, _, body = raw(gateway, post(in_new(called("add")), ROUTED))
+    status, _, body = raw(gateway, post(in_new(called("add")), heads_of("tools/call", "add")))
     result = json.loads(body)["result"]
     assert (status, result["isError"]) == (200, True)
     assert words in result["content"][0]["text"]
@@ -160,7 +156,7 @@ def test_sessions_of_the_policy_go_by_key_and_name(start: Start, tmp_path: Path)
     gateway = start(None, "--keys", "keys.json", "narrow.guard")
 
     def call(key: str, name: str) -> bool:
-        heads = ROUTED + bearer(key) + f"guard-session: {name}\r\n"
+        heads = heads_of("tools/call", "add") + bearer(key) + f"guard-session: {name}\r\n"
         _, _, body = raw(gateway, post(in_new(called("add", {"a": 1, "b": 2})), heads))
         return json.loads(body)["result"].get("isError", False) is False
 
@@ -168,3 +164,35 @@ def test_sessions_of_the_policy_go_by_key_and_name(start: Start, tmp_path: Path)
     assert call(theirs, "a")
     assert call(mine, "b")
     assert not call(mine, "a")
+
+
+def test_a_change_is_heard_of_while_a_call_runs(start: Start) -> None:
+    """An old server does not say what its notification belongs to; the only call under way is none of it."""
+    gateway = start()
+    message = in_new({"jsonrpc": "2.0", "id": "l", "method": "subscriptions/listen"})
+    message["params"]["notifications"] = {"toolsListChanged": True}
+    with opened(gateway, post(message, heads_of("subscriptions/listen"))) as stream:
+        seen(stream, b"acknowledged")
+        raw(gateway, post(in_new(called("change")), heads_of("tools/call", "change")))
+        assert b"list_changed" in seen(stream, b"list_changed")
+
+
+def test_a_server_that_comes_back(start: Start, tmp_path: Path) -> None:
+    """An exchange of the new era outlives servers: what is not there now may be there later."""
+    flag = tmp_path / "there"
+    gateway = start({"echo": {"command": ECHO[0], "args": [ECHO[1], str(flag)]}})
+
+    def call(name: str) -> bool:
+        heads = heads_of("tools/call", name)
+        _, _, body = raw(gateway, post(in_new(called(name, {"a": 1, "b": 2})), heads))
+        return json.loads(body)["result"].get("isError", False) is False
+
+    assert not call("add")
+    flag.touch()
+    until(lambda: call("add"))
+    assert not call("stop")
+    until(lambda: call("add"))
+
+
+def heads_of(method: str, name: str = "") -> str:
+    return "".join(f"{each.replace('_', '-')}: {value}\r\n" for each, value in routing(method, name).items())
