@@ -16,7 +16,7 @@ from guardrails.gateway.flights import Declined, Flight, flight_of
 from guardrails.gateway.governing import Governor
 from guardrails.gateway.greeting import GREETINGS
 from guardrails.gateway.judging import Judge
-from guardrails.gateway.links import LINK_FAILED
+from guardrails.gateway.links import LINK_FAILED, Remote
 from guardrails.gateway.listening import LISTENING
 from guardrails.gateway.listing import LISTS
 from guardrails.gateway.passing import excuse
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from guardrails.gateway.hub import Hub
-    from guardrails.gateway.links import Client, Id, Message, Who
+    from guardrails.gateway.links import Client, Id, Message, Place, Who
 
 METHODS: Mapping[str, Callable[[Exchange, Flight], Awaitable[dict[str, Any]]]] = {
     **GREETINGS, **LISTS, **CALLS, **LISTENING,
 }  # fmt: skip
 """What a client can ask for; nothing else passes."""
+
+AGAIN = 1.0
+"""Seconds after which a server that is gone is tried again, when somebody needs it."""
 
 NO_SERVER = ("initialize", "ping")
 """What is answered without waiting for the era to be known."""
@@ -60,12 +63,9 @@ class Exchange:
         self.teller = Teller(self)
         self.upstreams: dict[str, Upstream] = {}
         self.catalogues: dict[str, Catalogue] = {}
+        self._places = {place.name: place for place in hub.places}
         for place in hub.places:
-            upstream = Upstream(hub.link_to(place), hub.limits, self)
-            self.upstreams[place.name] = upstream
-            self.catalogues[place.name] = Catalogue(
-                upstream, place, hub.naming, hub.pins, accepts=hub.accepts_changes
-            )
+            self._connect(place)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._is_closed = False
 
@@ -180,12 +180,38 @@ class Exchange:
 
     # --- servers -------------------------------------------------------------------------------
 
+    def _connect(self, place: Place) -> Upstream:
+        hub = self.hub
+        upstream = self.upstreams[place.name] = Upstream(hub.link_to(place), hub.limits, self)
+        self.catalogues[place.name] = Catalogue(
+            upstream, place, hub.naming, hub.pins, accepts=hub.accepts_changes
+        )
+        return upstream
+
+    def _current(self, name: str) -> Upstream:
+        """The way to a server; a new one where it has been gone for a while, and nobody stopped it."""
+        upstream = self.upstreams[name]
+        if self._is_closed or self.judge.halted is not None or not upstream.is_over(AGAIN):
+            return upstream
+        self.begin(upstream.close())
+        fresh = self._connect(self._places[name])
+        fresh.level = upstream.level
+        return fresh
+
     async def server(self, name: str) -> Upstream:
         """A server that is ready. Raises `Unanswered`."""
-        upstream = self.upstreams[name]
+        upstream = self._current(name)
         upstream.askable = self.governor.askable(upstream)
-        offered = {} if self.new else self.governor.offered(upstream)
-        await upstream.ready(new=bool(self.new), abilities=offered, client=self.client_info)
+        place, is_first = self._places[name], not upstream.version
+        await upstream.ready(
+            new=bool(self.new),
+            version=place.version if isinstance(place, Remote) else "",
+            abilities={} if self.new else self.governor.offered(upstream),
+            client=self.client_info,
+        )
+        if is_first and upstream.new and not self.new and not upstream.is_followed:
+            upstream.is_followed = True
+            self.begin(self.teller.follow(upstream))
         return upstream
 
     async def servers(self) -> list[Upstream]:

@@ -44,9 +44,6 @@ async def initialize(exchange: Exchange, flight: Flight) -> dict[str, Any]:
     servers = await exchange.servers()
     spoken = [each.version for each in servers if each.version in eras.OLD_VERSIONS]
     exchange.version = min([eras.agreed_version(flight.params.get("protocolVersion")), *spoken])
-    for upstream in servers:
-        if upstream.new:
-            exchange.begin(exchange.teller.follow(upstream))
     return {"protocolVersion": exchange.version, "serverInfo": eras.ME, **await _offer(exchange, servers)}
 
 

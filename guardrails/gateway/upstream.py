@@ -72,6 +72,7 @@ class Upstream:
         self.abilities: Mapping[str, Any] = {}
         self.instructions = ""
         self.level = ""
+        self.is_followed = False
         self.askable: frozenset[str] = frozenset()
         """What this server may ever ask of a client; no more is offered to it."""
         self._link = link
@@ -81,12 +82,17 @@ class Upstream:
         self._questions: set[Id] = set()
         self._last = 0
         self._gone = ""
+        self._gone_at = 0.0
         self._opening: asyncio.Task[None] | None = None
         self._client: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, eras.ME)
 
     @property
     def new(self) -> bool:
         return self.version in eras.NEW_VERSIONS
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether it has been gone for so long."""
+        return bool(self._gone) and asyncio.get_running_loop().time() - self._gone_at >= seconds
 
     def has(self, ability: str) -> bool:
         return self.abilities.get(ability).__class__ is dict
@@ -97,21 +103,23 @@ class Upstream:
         self,
         *,
         new: bool,
+        version: str = "",
         abilities: Mapping[str, Any] | None = None,
         client: Mapping[str, Any] | None = None,
     ) -> None:
-        """Open the server and shake hands, once. `new` says which era is tried first; `abilities` and `client` are
-        what the server is told of the client. Raises `Unanswered`."""
+        """Open the server and shake hands, once. `new` says which era is tried first, and `version` the one that it
+        speaks, where that is known: then no other is tried. `abilities` and `client` are what the server is told of
+        the client. Raises `Unanswered`."""
         if self._opening is None:
             self._client = (abilities or {}, client or eras.ME)
-            self._opening = asyncio.create_task(self._open(new=new))
+            self._opening = asyncio.create_task(self._open(version, new=new))
         await asyncio.shield(self._opening)
 
-    async def _open(self, *, new: bool) -> None:
+    async def _open(self, version: str, *, new: bool) -> None:
         try:
             async with asyncio.timeout(self._limits.opening):
                 await self._link.open(self)
-                await self._shake_hands(new=new)
+                await self._shake_hands(version, new=new)
         except TimeoutError:
             await self._fail(f"it was not ready within {self._limits.opening:g} s")
         except LinkError as error:
@@ -123,12 +131,15 @@ class Upstream:
             await self._fail(f"it refuses to begin ({why})")
 
     async def _fail(self, why: str) -> None:
-        self._gone = self._gone or why
+        self._go(why)
         await self._link.close()
         raise Unanswered(f"the server `{self.name}` cannot be used: {self._gone}")
 
-    async def _shake_hands(self, *, new: bool) -> None:
-        """In the era of the client, else in the other one."""
+    async def _shake_hands(self, version: str, *, new: bool) -> None:
+        """In the era that is known, or in that of the client, else in the other one."""
+        if version:
+            await (self._discover() if version in eras.NEW_VERSIONS else self._initialize())
+            return
         first, second = (self._discover, self._initialize) if new else (self._initialize, self._discover)
         try:
             async with asyncio.timeout(PROBING):
@@ -226,13 +237,13 @@ class Upstream:
             raise LinkError("it does not read what it is sent") from None
 
     async def _answer_to(self, waiting: Waiting, method: str) -> dict[str, Any]:
-        """Wait; a server that tells of progress has its time anew. Listening has no end."""
+        """Wait; a server that tells of progress, or asks something, has its time anew. Listening has no end."""
         seconds = None if method == "subscriptions/listen" else self._limits.answering
         while True:
             done, _ = await asyncio.wait((waiting.future,), timeout=seconds)
             if done:
                 return waiting.future.result()
-            if not waiting.moved:
+            if not waiting.moved and not self._questions:
                 raise Unanswered(f"the server `{self.name}` did not answer within {seconds:g} s")
             waiting.moved = False
 
@@ -331,8 +342,12 @@ class Upstream:
     async def lost(self, why: str) -> None:
         self._end(why)
 
+    def _go(self, why: str) -> None:
+        if not self._gone:
+            self._gone, self._gone_at = why, asyncio.get_running_loop().time()
+
     def _end(self, why: str) -> None:
-        self._gone = self._gone or why
+        self._go(why)
         for waiting in self._waiting.values():
             if not waiting.future.done():
                 waiting.future.set_exception(Unanswered(f"the server `{self.name}` is gone: {self._gone}"))

@@ -10,7 +10,7 @@ import pytest
 from gateway_peers import SILENT, FakeServer, Refusal, gateway, is_denied, run, said, text, tool
 
 from guardrails import Guard
-from guardrails.gateway.links import Limits
+from guardrails.gateway.links import Limits, Remote
 
 ERAS = pytest.mark.parametrize("new", [False, True], ids=["old", "new"])
 SERVER_ERAS = pytest.mark.parametrize("era", ["old", "new"])
@@ -248,6 +248,80 @@ def test_a_server_that_is_lost_fails_what_is_under_way_and_all_that_follows() ->
         assert "exit code 3" in said(await peer.call("free"))
         answer = await peer.ask("tools/list")
         assert "exit code 3" in answer["error"]["message"]
+
+    run(work())
+
+
+def test_a_server_that_was_lost_is_tried_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> None:
+        srv = FakeServer("srv", "old").offer("free", text("ran"))
+        _, peer = gateway(POLICY, srv)
+        await peer.begin()
+        assert srv.ears is not None
+        await srv.ears.lost("it ended")
+        assert "it ended" in said(await peer.call("free"))
+        monkeypatch.setattr("guardrails.gateway.exchange.AGAIN", 0.0)
+        assert said(await peer.call("free")) == "ran"
+        assert len(srv.of("initialize")) == 2
+        srv.listed[0]["description"] = "Something else."
+        await srv.ears.lost("it ended")
+        assert is_denied(await peer.call("free"))
+
+    run(work())
+
+
+def test_a_server_of_a_halted_session_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guardrails.gateway.exchange.AGAIN", 0.0)
+
+    async def work() -> None:
+        srv = server("old")
+        _, peer = gateway(POLICY, srv)
+        await peer.begin()
+        await peer.call("stop")
+        await asyncio.sleep(0.01)
+        assert is_denied(await peer.call("free"))
+        assert len(srv.of("initialize")) == 1
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("version", "tried"), [("2026-07-28", "server/discover"), ("2025-06-18", "initialize")]
+)
+def test_a_version_that_is_configured_is_the_only_one_tried(version: str, tried: str) -> None:
+    async def work() -> None:
+        srv = FakeServer("srv", "both").offer("free")
+        hub, peer = gateway(POLICY, srv)
+        hub.places = (Remote("srv", "https://fake/", version=version),)
+        peer.exchange = hub.open(hub.who())
+        await peer.ask("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})
+        assert peer.exchange.upstreams["srv"].new == (version == "2026-07-28")
+        greetings = ("initialize", "server/discover")
+        assert [each["method"] for each in srv.heard if each["method"] in greetings] == [tried]
+
+    run(work())
+
+
+def test_a_server_cannot_be_too_late_while_a_person_answers_it() -> None:
+    policy = 'policy p\non call "mcp.*", "server.*" { allow }'
+
+    async def work() -> None:
+        srv = FakeServer("srv", "old")
+
+        async def do(_: Any) -> Any:
+            return text(str((await srv.ask("elicitation/create", {"message": "Name?"}))["result"]["action"]))
+
+        srv.offer("do", do)
+        _, peer = gateway(policy, srv, abilities={"elicitation": {}}, limits=Limits(answering=0.05))
+        await peer.begin()
+        id = await peer.start("tools/call", {"name": "do"})
+        await asyncio.sleep(0.2)
+        question = next(each for each, _ in peer.heard if each.get("method") == "elicitation/create")
+        await peer.exchange.heard(
+            {"jsonrpc": "2.0", "id": question["id"], "result": {"action": "decline"}}, peer
+        )
+        await asyncio.sleep(0.02)
+        assert said(peer.response(id)["result"]) == "decline"
 
     run(work())
 
