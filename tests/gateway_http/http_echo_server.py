@@ -24,7 +24,7 @@ def result_of(method: str, params: dict[str, Any]) -> dict[str, Any]:
         info = {"name": "echo", "version": "1"}
         return {
             "protocolVersion": params["protocolVersion"],
-            "capabilities": {"tools": {}},
+            "capabilities": {"tools": {"listChanged": True}},
             "serverInfo": info,
         }
     if method == "tools/list":
