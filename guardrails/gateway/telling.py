@@ -107,11 +107,12 @@ class Teller:
 
     async def _spread(self, note: Message, kind: str, flight: Flight | None) -> None:
         """To a client of the old era, and to every stream of the new one that wants it; what came on the stream that
-        belongs to one listener goes to that one."""
+        belongs to one listener goes to that one. A call that runs just then has nothing to do with it."""
+        owner = next((each for each, _ in self.listeners if each is flight), None)
         if self._exchange.client is not None:
             await self._exchange.client.send(note)
         for listener, wants in list(self.listeners):
-            if (flight is None or flight is listener) and wants.get(kind) is True:
+            if owner in (None, listener) and wants.get(kind) is True:
                 await self._to_listener(listener, note)
 
     async def _updated(self, upstream: Upstream, params: dict[str, Any]) -> None:
