@@ -480,7 +480,7 @@ def test_events_that_cannot_be_read_block(event: str, more: Any) -> None:
 
 
 def test_an_answer_that_comes_too_late_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guardrails.integrations.claude_agent_hooks.SECONDS", 0.01)
+    monkeypatch.setattr("guardrails.integrations.claude_agent.hooks.SECONDS", 0.01)
     session = guard_of().session()
 
     async def slow(*_: Any, **__: Any) -> Any:

@@ -826,7 +826,7 @@ def test_a_hook_that_is_gone_is_noticed(session: Any, hook: str) -> None:
 
 
 def test_a_result_that_was_never_checked_is_noticed(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from guardrails.integrations.langchain_results import Run
+    from guardrails.integrations.langchain.results import Run
 
     monkeypatch.setattr(Run, "_quiet", lambda self, tool: tool)
     monkeypatch.setattr(Run, "ended", lambda self, outcome: outcome)
@@ -835,7 +835,7 @@ def test_a_result_that_was_never_checked_is_noticed(session: Any, monkeypatch: p
 
 
 def test_a_call_that_never_ended_is_noticed(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from guardrails.integrations.langchain_results import Run
+    from guardrails.integrations.langchain.results import Run
 
     monkeypatch.setattr(Run, "_quiet", lambda self, tool: tool)
     monkeypatch.setattr(Run, "ended", lambda self, outcome: outcome)
@@ -904,7 +904,7 @@ def test_a_check_that_breaks_lets_nothing_through(session: Any, check: str, kind
 def test_an_adapter_that_breaks_before_a_call_runs_nothing(
     session: Any, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"guardrails.integrations.langchain_{part}", boom)
+    monkeypatch.setattr(f"guardrails.integrations.langchain.{part}", boom)
     with pytest.raises(RuntimeError):
         Agent(session, BIG if part == "calls.can_pause" else calling(("look", {})), saying("x")).run()
     assert RAN == []
@@ -918,7 +918,7 @@ def test_an_adapter_that_breaks_around_a_model_lets_nothing_leave(
         model = guarded_model(ScriptedModel(script=[saying(TEXT)]), session, streaming=pace)
         told: list[str] = []
         with monkeypatch.context() as patch:
-            patch.setattr(f"guardrails.integrations.langchain_models.{part}", boom)
+            patch.setattr(f"guardrails.integrations.langchain.models.{part}", boom)
             with pytest.raises(RuntimeError):
                 told.extend(str(each) for each in model.stream("hi"))
         assert "secret" not in "".join(told)

@@ -316,7 +316,7 @@ def test_nothing_beside_an_answer_keeps_what_was_redacted(proxy: Proxy) -> None:
 
 
 def test_answers_of_other_kinds(guard: Guard) -> None:
-    from guardrails.integrations.litellm_bodies import judged_response
+    from guardrails.integrations.litellm.bodies import judged_response
     from guardrails.integrations.mediation import Mediation
 
     mediation = Mediation(guard.session(principal={"id": "ana"}))
@@ -471,7 +471,7 @@ def test_a_check_that_breaks_lets_nothing_through(guard: Guard, check: str) -> N
 
 
 @pytest.mark.parametrize(
-    "part", ["litellm.judged_request", "litellm.judged_response", "litellm_bodies.judge_beside"]
+    "part", ["litellm.judged_request", "litellm.judged_response", "litellm.bodies.judge_beside"]
 )
 def test_an_adapter_that_breaks_lets_nothing_through(
     proxy: Proxy, part: str, monkeypatch: pytest.MonkeyPatch
@@ -483,7 +483,7 @@ def test_an_adapter_that_breaks_lets_nothing_through(
 
 @pytest.mark.parametrize("pace", ["whole", "pieces"])
 def test_a_stream_that_breaks_tells_no_more(guard: Guard, pace: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guardrails.integrations.litellm_streams.judge_beside", boom)
+    monkeypatch.setattr("guardrails.integrations.litellm.streams.judge_beside", boom)
     with pytest.raises(RuntimeError):
         Proxy(guard, streaming=pace).stream("hi", answer("x", [call("plain", "{}")]), [])
 

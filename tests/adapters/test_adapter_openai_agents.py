@@ -839,7 +839,7 @@ def test_a_tool_that_is_not_guarded_does_not_run(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_result_that_nobody_judged_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from guardrails.integrations.openai_agents_tools import Invocation
+    from guardrails.integrations.openai_agents.tools import Invocation
 
     async def call(self: Any, context: Any, arguments: str) -> str:
         return "secret-5"

@@ -721,7 +721,7 @@ def test_a_model_that_is_not_guarded_is_noticed(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_result_that_nobody_judged_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    from guardrails.integrations.pydantic_ai_tools import GuardedToolset
+    from guardrails.integrations.pydantic_ai.tools import GuardedToolset
 
     async def bare(self: Any, name: str, tool_args: Any, ctx: Any, tool: Any) -> Any:
         return await self.wrapped.call_tool(name, tool_args, ctx, tool)

@@ -23,7 +23,7 @@ from pydantic import BaseModel
 from guardrails.errors import EvaluationError, Halted
 from guardrails.integrations.answers import Answer
 from guardrails.integrations.mediation import Unmediated
-from guardrails.integrations.openai_agents_watch import RunUnmediated, raise_if_halted
+from guardrails.integrations.openai_agents.watch import RunUnmediated, raise_if_halted
 from guardrails.integrations.receipts import REFUSED
 from guardrails.strict_json import write_json
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from agents.tool_context import ToolContext
 
     from guardrails.integrations.mediation import Checked, Mediation, Passage
-    from guardrails.integrations.openai_agents_watch import Watch
+    from guardrails.integrations.openai_agents.watch import Watch
 
 _RAISED: ContextVar[list[BaseException] | None] = ContextVar("guard_raised", default=None)
 """What the tool that runs raised, and its error handler swallowed."""

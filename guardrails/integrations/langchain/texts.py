@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from langchain_core.messages import AIMessage, AIMessageChunk
 
 from guardrails.errors import Halted
-from guardrails.integrations.langchain_messages import (
+from guardrails.integrations.langchain.messages import (
     answer_with,
     is_marked,
     is_of_a_model,

@@ -25,8 +25,8 @@ except ImportError as error:
     raise ImportError("Guard in LiteLLM needs litellm: pip install 'guard-policy[litellm]'") from error
 
 from guardrails.errors import EvaluationError, GuardError
-from guardrails.integrations.litellm_bodies import judged_request, judged_response
-from guardrails.integrations.litellm_streams import Relay
+from guardrails.integrations.litellm.bodies import judged_request, judged_response
+from guardrails.integrations.litellm.streams import Relay
 from guardrails.integrations.mediation import MOST_SESSIONS, Seats
 from guardrails.integrations.model_streams import MODES
 from guardrails.integrations.receipts import Unmediated

@@ -15,7 +15,7 @@ from litellm.types.utils import (
 )
 
 from guardrails.errors import EvaluationError
-from guardrails.integrations.litellm_bodies import charge, judge_beside
+from guardrails.integrations.litellm.bodies import charge, judge_beside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

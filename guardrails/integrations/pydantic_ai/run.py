@@ -22,7 +22,7 @@ from pydantic_ai.messages import (
 from guardrails.errors import EvaluationError, GuardError, Halted
 from guardrails.integrations.answers import Answer
 from guardrails.integrations.mediation import Unmediated
-from guardrails.integrations.pydantic_ai_tools import seen
+from guardrails.integrations.pydantic_ai.tools import seen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

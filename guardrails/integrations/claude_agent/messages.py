@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from guardrails.integrations.claude_agent_hooks import Hooks
+    from guardrails.integrations.claude_agent.hooks import Hooks
     from guardrails.integrations.mediation import Checked, Mediation
     from guardrails.integrations.model_streams import ModelStream
 

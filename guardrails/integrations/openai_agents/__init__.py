@@ -24,10 +24,10 @@ except ImportError as error:  # pragma: no cover - the message is all there is
 from guardrails.errors import EvaluationError
 from guardrails.integrations.coverage import Covered
 from guardrails.integrations.model_streams import MODES
-from guardrails.integrations.openai_agents_hooks import GuardedHooks
-from guardrails.integrations.openai_agents_model import GuardedModel
-from guardrails.integrations.openai_agents_tools import guarded_handoff, guarded_tool
-from guardrails.integrations.openai_agents_watch import (
+from guardrails.integrations.openai_agents.hooks import GuardedHooks
+from guardrails.integrations.openai_agents.model import GuardedModel
+from guardrails.integrations.openai_agents.tools import guarded_handoff, guarded_tool
+from guardrails.integrations.openai_agents.watch import (
     RunHalted,
     Watch,
     raise_if_halted,

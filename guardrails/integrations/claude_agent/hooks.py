@@ -14,7 +14,7 @@ from logging import getLogger
 from claude_agent_sdk import HookMatcher, PermissionResultAllow, PermissionResultDeny
 
 from guardrails.integrations.answers import Answer
-from guardrails.integrations.claude_agent_words import blocked, verdict_of_calls, verdict_of_checks, written
+from guardrails.integrations.claude_agent.words import blocked, verdict_of_calls, verdict_of_checks, written
 from guardrails.integrations.hosts import claude_code
 from guardrails.integrations.receipts import Unmediated
 from guardrails.integrations.wire import folder_of

@@ -1,7 +1,7 @@
 """The seam around the tools of LangChain and LangGraph.
 
 Takes a request as `ToolNode` hands it to its wrapper, gives a result: the tool's, as the policy has it, or a refusal. The
-call is decided in `langchain_calls`, and its result in `langchain_results`.
+call is decided in `calls`, and its result in `results`.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from asyncio import to_thread
 from langchain_core.messages import ToolMessage
 from langgraph.errors import GraphBubbleUp
 
-from guardrails.integrations.langchain_calls import Asking
-from guardrails.integrations.langchain_messages import marked
-from guardrails.integrations.langchain_results import Run
-from guardrails.integrations.langchain_texts import raise_if_over
+from guardrails.integrations.langchain.calls import Asking
+from guardrails.integrations.langchain.messages import marked
+from guardrails.integrations.langchain.results import Run
+from guardrails.integrations.langchain.texts import raise_if_over
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

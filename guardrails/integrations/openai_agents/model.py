@@ -22,8 +22,8 @@ from openai.types.responses import (
     ResponseTextDoneEvent,
 )
 
-from guardrails.integrations.openai_agents_events import Said, refused
-from guardrails.integrations.openai_agents_watch import raise_if_halted
+from guardrails.integrations.openai_agents.events import Said, refused
+from guardrails.integrations.openai_agents.watch import raise_if_halted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.integrations.mediation import Checked
-    from guardrails.integrations.openai_agents_watch import Run, Watch
+    from guardrails.integrations.openai_agents.watch import Run, Watch
 
 
 ASKING = ("user", "system", "developer")

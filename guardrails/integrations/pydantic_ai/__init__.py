@@ -23,9 +23,9 @@ from guardrails.errors import EvaluationError
 from guardrails.integrations.coverage import Covered
 from guardrails.integrations.mediation import Seats, Unmediated
 from guardrails.integrations.model_streams import MODES
-from guardrails.integrations.pydantic_ai_model import GuardedModel, text_of
-from guardrails.integrations.pydantic_ai_run import FINDERS, Memory, Run, raise_unless_judged, refuse_hosted
-from guardrails.integrations.pydantic_ai_tools import GuardedToolset, is_covered
+from guardrails.integrations.pydantic_ai.model import GuardedModel, text_of
+from guardrails.integrations.pydantic_ai.run import FINDERS, Memory, Run, raise_unless_judged, refuse_hosted
+from guardrails.integrations.pydantic_ai.tools import GuardedToolset, is_covered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

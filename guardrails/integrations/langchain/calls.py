@@ -12,7 +12,7 @@ from langchain_core.tools import BaseTool
 from langgraph.types import interrupt
 
 from guardrails.integrations.answers import answer_of
-from guardrails.integrations.langchain_messages import name_of, plain
+from guardrails.integrations.langchain.messages import name_of, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -23,9 +23,9 @@ except ImportError as error:
     raise ImportError("the adapter for Google ADK needs it: pip install 'guard-policy[adk]'") from error
 
 from guardrails.errors import EvaluationError
-from guardrails.integrations.adk_coverage import coverage, is_hosted
-from guardrails.integrations.adk_runs import Call, Run, Runs, plain
-from guardrails.integrations.adk_texts import answered, emptied, judged, results_of
+from guardrails.integrations.adk.coverage import coverage, is_hosted
+from guardrails.integrations.adk.runs import Call, Run, Runs, plain
+from guardrails.integrations.adk.texts import answered, emptied, judged, results_of
 from guardrails.integrations.answers import answer_of
 from guardrails.integrations.mediation import Seats
 from guardrails.integrations.model_streams import MODES

@@ -32,11 +32,11 @@ from typing import Annotated, Any, NotRequired
 from langchain_core.messages import AIMessage
 from langgraph.prebuilt import ToolNode
 
-from guardrails.integrations.langchain_coverage import coverage
-from guardrails.integrations.langchain_messages import calls_in, results_in
-from guardrails.integrations.langchain_models import GuardedModel
-from guardrails.integrations.langchain_texts import Reading, known_to, raise_if_over, read, settled
-from guardrails.integrations.langchain_tools import ToolSeam
+from guardrails.integrations.langchain.coverage import coverage
+from guardrails.integrations.langchain.messages import calls_in, results_in
+from guardrails.integrations.langchain.models import GuardedModel
+from guardrails.integrations.langchain.texts import Reading, known_to, raise_if_over, read, settled
+from guardrails.integrations.langchain.tools import ToolSeam
 from guardrails.integrations.mediation import Seats
 from guardrails.integrations.model_streams import MODES
 

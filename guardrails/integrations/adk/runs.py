@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
-from guardrails.integrations.adk_texts import Written
+from guardrails.integrations.adk.texts import Written
 from guardrails.integrations.mediation import Checked, Passage
 from guardrails.integrations.receipts import Unmediated
 

@@ -18,8 +18,8 @@ from langchain_core.tools.base import TOOL_MESSAGE_BLOCK_TYPES
 from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command, Send
 
-from guardrails.integrations.langchain_calls import messages_of
-from guardrails.integrations.langchain_messages import (
+from guardrails.integrations.langchain.calls import messages_of
+from guardrails.integrations.langchain.messages import (
     answer_with,
     fields_of,
     marked,
@@ -34,7 +34,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from guardrails.integrations.langchain_calls import Asking
+    from guardrails.integrations.langchain.calls import Asking
     from guardrails.integrations.mediation import Checked, Passage
 
 

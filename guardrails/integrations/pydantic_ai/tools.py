@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pydantic_ai.toolsets import ToolsetTool
 
     from guardrails.integrations.mediation import Checked, Passage
-    from guardrails.integrations.pydantic_ai_run import Run
+    from guardrails.integrations.pydantic_ai.run import Run
 
 
 @dataclass

@@ -28,7 +28,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 
 from guardrails.errors import Denied
 from guardrails.integrations.mediation import Unmediated
-from guardrails.integrations.pydantic_ai_run import Run, as_read, refuse_hosted
+from guardrails.integrations.pydantic_ai.run import Run, as_read, refuse_hosted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from langgraph.prebuilt import ToolNode
 
 from guardrails.integrations.coverage import Covered
-from guardrails.integrations.langchain_tools import ToolSeam
+from guardrails.integrations.langchain.tools import ToolSeam
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

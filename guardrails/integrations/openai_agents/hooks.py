@@ -13,8 +13,8 @@ from agents.items import ToolApprovalItem
 
 from guardrails.errors import GuardError
 from guardrails.integrations.mediation import Unmediated, arguments_of
-from guardrails.integrations.openai_agents_tools import is_guarded
-from guardrails.integrations.openai_agents_watch import Run, RunUnmediated, Watch, texts_of
+from guardrails.integrations.openai_agents.tools import is_guarded
+from guardrails.integrations.openai_agents.watch import Run, RunUnmediated, Watch, texts_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

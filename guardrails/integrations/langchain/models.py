@@ -19,8 +19,8 @@ from langchain_core.runnables.config import var_child_runnable_config
 from langsmith import tracing_context
 from pydantic import Field
 
-from guardrails.integrations.langchain_messages import piece_of, text_of, with_text, without_text
-from guardrails.integrations.langchain_texts import (
+from guardrails.integrations.langchain.messages import piece_of, text_of, with_text, without_text
+from guardrails.integrations.langchain.texts import (
     Reading,
     charge,
     hear,

@@ -26,9 +26,9 @@ except ImportError as error:
     ) from error
 
 from guardrails.errors import EvaluationError
-from guardrails.integrations.claude_agent_hooks import Hooks
-from guardrails.integrations.claude_agent_messages import Messages
-from guardrails.integrations.claude_agent_words import beside
+from guardrails.integrations.claude_agent.hooks import Hooks
+from guardrails.integrations.claude_agent.messages import Messages
+from guardrails.integrations.claude_agent.words import beside
 from guardrails.integrations.coverage import Covered
 from guardrails.integrations.hosts.claude_code import calls_of
 from guardrails.integrations.mediation import Seats
