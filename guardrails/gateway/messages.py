@@ -245,8 +245,15 @@ def response(id: Id, result: dict[str, Any]) -> Message:
     return {"jsonrpc": "2.0", "id": id, "result": result}
 
 
+class OwnWords(str):
+    """A text of the gateway or one of its links, and of no server: no frame that is read holds one."""
+
+    __slots__ = ()
+
+
 def failure(id: Id | None, code: int, why: str, data: Any = None) -> Message:
-    error: dict[str, Any] = {"code": code, "message": why}
+    """An error in our own words."""
+    error: dict[str, Any] = {"code": code, "message": OwnWords(why)}
     return {"jsonrpc": "2.0", "id": id, "error": error if data is None else {**error, "data": data}}
 
 

@@ -122,7 +122,7 @@ class Upstream:
                 await self._shake_hands(version, new=new)
         except TimeoutError:
             await self._fail(f"it was not ready within {self._limits.opening:g} s")
-        except LinkError as error:
+        except (LinkError, Unanswered) as error:
             await self._fail(str(error))
         except ServerError as error:
             if error.said_by:
@@ -145,7 +145,7 @@ class Upstream:
             async with asyncio.timeout(PROBING):
                 await first()
             return
-        except (ServerError, TimeoutError) as error:
+        except (ServerError, TimeoutError, Unanswered) as error:
             if self._gone:
                 raise LinkError(self._gone) from None
             refused = error
@@ -300,10 +300,13 @@ class Upstream:
         if "result" in message:
             waiting.future.set_result(message["result"])
         else:
-            error = message["error"]
-            waiting.future.set_exception(
-                ServerError(error["code"], error["message"], error.get("data"), said_by=self.name)
-            )
+            waiting.future.set_exception(self._error(message["error"]))
+
+    def _error(self, error: dict[str, Any]) -> Exception:
+        """What a link says for a server that did not answer is no answer; the rest are the server's words."""
+        if isinstance(error["message"], messages.OwnWords):
+            return Unanswered(str(error["message"]))
+        return ServerError(error["code"], error["message"], error.get("data"), said_by=self.name)
 
     async def _question(self, message: Message, about: Id | None) -> None:
         self._questions.add(message["id"])
