@@ -62,7 +62,7 @@ def _need_redis(url: str) -> None:
     from importlib.util import find_spec
 
     if find_spec("redis") is None:
-        raise StoreUnavailable(f"`{url}` needs the extra `redis` of this package, which is not installed")
+        raise StoreUnavailable("a store in Redis needs a package: install `guard-policy[redis]`")
 
 
 def seconds(text: str) -> float:
