@@ -71,7 +71,8 @@ def _desk(store: str | None, reviewers: str | None, audit: str | None) -> tuple[
     except EvaluationError as error:
         raise Stop(exits.DATA, f"error: {error}") from error
     clock = SystemClock()
-    desk = Approvals(opened(url).store, clock, groups, chronicle=chronicle_of(audit, clock))
+    state = opened(url)
+    desk = Approvals(asked(lambda: state.store), clock, groups, chronicle=chronicle_of(audit, clock))
     return desk, shown(url)
 
 
@@ -84,6 +85,15 @@ def at_desk(command: Callable[..., int]) -> Callable[..., int]:
         return command(partial(_desk, store, reviewers, audit), **more)
 
     return store_option(audit_option(reviewers_option(run)))
+
+
+def answering(by: str | None) -> str:
+    """Who answers: `--as`, else the user of this machine. Stops for an empty name, which is nobody's."""
+    if by is None:
+        return _user()
+    if not by.strip():
+        raise usage("`--as` needs the name of who answers", "leave it out for the user of this machine")
+    return by
 
 
 def _done(work: Callable[[], Answer]) -> Answer:
@@ -142,8 +152,9 @@ def show(desk_at: Desk, id: str, by: str | None, form: str) -> int:
 
     With --as it is kept that this person read it.
     """
+    reader = None if by is None else answering(by)
     desk, _ = desk_at()
-    request = _done(lambda: desk.show(id, by=by))
+    request = _done(lambda: desk.show(id, by=reader))
     return _told(form, request_as_json(request, desk), page_of(request, desk))
 
 
@@ -174,7 +185,7 @@ def approve(
         given = lasting
         seconds = asked(lambda: moment_of(given))
     desk, _ = desk_at()
-    who = by or _user()
+    who = answering(by)
 
     def answer(id: str) -> Request:
         return desk.approve(id, by=who, reason=reason, seconds=seconds, once=once, together=len(ids))
@@ -195,7 +206,7 @@ def deny(desk_at: Desk, ids: tuple[str, ...], *, by: str | None, reason: str, on
     What they are about stays denied in their sessions.
     """
     desk, _ = desk_at()
-    who = by or _user()
+    who = answering(by)
 
     def answer(id: str) -> Request:
         return desk.deny(id, by=who, reason=reason, once=once, together=len(ids))
@@ -213,7 +224,7 @@ def deny(desk_at: Desk, ids: tuple[str, ...], *, by: str | None, reason: str, on
 def judge(desk_at: Desk, id: str, verdict: str, by: str | None, reason: str, form: str) -> int:
     """Answer a review: what the agent did was right (upheld) or wrong."""
     desk, _ = desk_at()
-    who = by or _user()
+    who = answering(by)
     return _answered(desk, (id,), lambda id: desk.judge(id, verdict, by=who, reason=reason), form)
 
 

@@ -48,6 +48,11 @@ COMMANDS = {
 }
 """Command -> the module here that holds it, as `command`, and what the list of commands says of it."""
 
+NO_COMMAND: tuple[type[click.UsageError], ...] = tuple(
+    [kind] if (kind := getattr(click.exceptions, "NoArgsIsHelpError", None)) else ()
+)
+"""A group without a command, which shows its help; before click 8.2 it did so by itself."""
+
 EPILOG = "\b\nExit codes:\n" + "\n".join(f"  {code:>3}  {text}" for code, text in exits.MEANINGS.items())
 
 
@@ -57,7 +62,18 @@ class Commands(Lazy):
     table = COMMANDS
 
 
+def _versions(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - as click calls it
+    if wanted and not ctx.resilient_parsing:
+        from .version import line
+
+        click.echo(line())
+        ctx.exit()
+
+
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, expose_value=False, is_eager=True, callback=_versions, help="Show the version."
+)
 def guard() -> None:
     """Hold AI agents to hard limits: write a policy, lint it, decide with it."""
 
@@ -69,8 +85,10 @@ def run(words: Sequence[str]) -> int:
         return exits.USAGE
     try:
         result = guard.main(list(words), prog_name="guard", standalone_mode=False)
+    except NO_COMMAND as error:
+        raise Stop(exits.USAGE, error.format_message()) from error
     except click.UsageError as error:
-        raise _in_our_words(error) from error
+        raise _in_our_words(error, words) from error
     except click.Abort:
         return exits.INTERRUPTED
     except click.FileError as error:
@@ -78,8 +96,8 @@ def run(words: Sequence[str]) -> int:
     return result if isinstance(result, int) else exits.ALLOW
 
 
-def _in_our_words(error: click.UsageError) -> Stop:
-    command = error.ctx.command_path if error.ctx else "guard"
+def _in_our_words(error: click.UsageError, words: Sequence[str]) -> Stop:
+    command = error.ctx.command_path if error.ctx else _path_of(words)
     advice = f"`{command} --help` shows how it is used"
     if isinstance(error, click.NoSuchOption):
         known = (
@@ -88,4 +106,32 @@ def _in_our_words(error: click.UsageError) -> Stop:
         near = did_you_mean(error.option_name, known)
         return usage(f"`{command}` has no option `{error.option_name}`", near or advice)
     message = re.sub(r"'([^']*)'", r"`\1`", error.format_message()).rstrip(".")
+    message = _named(_on_one_line(message), error)
     return usage(f"`{command}`: {message[:1].lower()}{message[1:]}", advice)
+
+
+def _path_of(words: Sequence[str]) -> str:
+    """The command that words are for, where click does not tell it: `guard approvals list`."""
+    command: click.Command | None = guard
+    path = "guard"
+    for word in words:
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(click.Context(command), word)
+        if command is None:
+            break
+        path += f" {word}"
+    return path
+
+
+def _on_one_line(message: str) -> str:
+    """click lists what can be chosen below each other."""
+    said, listed, choices = message.partition(". Choose from:")
+    names = ", ".join("`{}`".format(each.rstrip(",")) for each in choices.split())
+    return f"{said}, one of {names}" if listed else message
+
+
+def _named(message: str, error: click.UsageError) -> str:
+    """A choice by its name, and not once more by all that can be chosen."""
+    name = getattr(getattr(error, "param", None), "name", None)
+    return re.sub(r"`\{[^`]*\}`", lambda _: f"`{name.upper()}`", message) if name else message

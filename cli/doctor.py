@@ -45,12 +45,25 @@ def command(hosts: tuple[str, ...], agents: tuple[str, ...], form: str) -> int:
     findings = [each for name in agents for each in _of_agent(name)]
     if hosts or not agents:
         findings += examined(os.getcwd(), list(hosts) or list(HOSTS))
+        findings += _absent(hosts, findings)
     if form == "json":
         click.echo(as_json(findings))
     else:
         _write(findings)
     is_sound = findings and not any(finding.level == "problem" for finding in findings)
     return exits.ALLOW if is_sound else exits.FINDINGS
+
+
+def _absent(hosts: tuple[str, ...], findings: list[Finding]) -> list[Finding]:
+    """Hosts that were asked about by name, and in which there is nothing: nothing is blocked there."""
+    seen = {finding.host for finding in findings}
+    return [
+        Finding(
+            host, "problem", "guard is not set up in it", f"`guard install {host} POLICY --write` does that"
+        )
+        for host in dict.fromkeys(hosts)
+        if host not in seen
+    ]
 
 
 def _write(findings: list[Finding]) -> None:
@@ -100,8 +113,19 @@ def _imported(name: str) -> Any:
         found: Any = import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
+    except KeyboardInterrupt:
+        raise
     except (ImportError, AttributeError) as error:
-        raise usage(f"`{name}` cannot be imported: {error}") from None
+        raise usage(f"`{name}` cannot be imported: {error}", _module_of(module, path)) from None
+    except BaseException as error:  # it is somebody else's module, and may do anything, also `sys.exit`
+        raise usage(f"`{name}` cannot be imported: {type(error).__name__}: {error}") from None
     finally:
         sys.path.remove(os.getcwd())
     return found
+
+
+def _module_of(module: str, path: str) -> str:
+    """What to write for a file that was named in place of its module."""
+    if not module.endswith(".py"):
+        return ""
+    return f"did you mean `{module.removesuffix('.py').strip('./').replace('/', '.')}:{path}`?"

@@ -56,6 +56,8 @@ def hook(words: list[str]) -> int:
 def _replied(words: list[str]) -> Reply:
     """The reply to the event on standard input."""
     request = parse(words)
+    if not request.host:
+        raise HookError(f"no host is named: write `guard hook HOST POLICY`; there are {', '.join(HOSTS)}")
     if request.host not in HOSTS:
         raise HookError(f"`{request.host}` is no host; there are {', '.join(HOSTS)}")
     host = host_named(request.host)
@@ -115,6 +117,8 @@ def _event() -> dict[str, Any]:
     data = sys.stdin.buffer.read(MOST + 1)
     if len(data) > MOST:
         raise HookError(f"the host's event is larger than {MOST // 2**20} MB")
+    if not data.strip():
+        raise HookError("there is no event on standard input: the host writes one there")
     try:
         event = read_json(data.decode().removeprefix("\ufeff"))
     except UnicodeDecodeError:

@@ -23,8 +23,10 @@ from guardrails.integrations.settings_files import read_settings, text_of, write
 from . import exits
 from .check_options import parameter
 from .hook_options import OPTIONS, REPEATED
+from .json_values import option_value
 from .policies import functions_of, load_or_stop, settings
 from .problems import Stop, usage
+from .stores import opened
 
 PASSED = [name for name in OPTIONS if name not in ("root", "timeout")]
 """Options that go into the hook's command as they are."""
@@ -67,6 +69,8 @@ def command(
       guard install codex team.guard --user --write
       guard install gemini --remove --write
     """
+    if scope not in PLANS[host].files:
+        raise usage(f"`{host}` has no hooks of a {scope}", f"use `--{next(iter(PLANS[host].files))}`")
     try:
         path = place(host, scope, os.getcwd())
         before = read_settings(path)
@@ -87,6 +91,7 @@ def _with_hooks(
         raise usage("a policy is needed", f"such as `guard install {host} team.guard`")
     params, modules = dict(map(parameter, passed["param"])), list(passed["functions"])
     load_or_stop(policies, settings(params), functions_of(modules))
+    _check(passed)
     words = [os.path.abspath(policy) for policy in policies]
     for name in PASSED:
         given = passed[name]
@@ -95,6 +100,16 @@ def _with_hooks(
     if scope == "project":
         words += ["--root", os.getcwd()]
     return installed(before, host, command_words(_program(), host, words))
+
+
+def _check(passed: dict[str, str | Sequence[str]]) -> None:
+    """Stop for values with which the hook could do nothing but refuse."""
+    for name in ("principal", "agent"):
+        text = passed[name]
+        if isinstance(text, str) and option_value(text, name).__class__ is not dict:
+            raise usage(f"`--{name}` is a JSON object", 'such as `{"id": "ana"}`')
+    if isinstance(passed["store"], str):
+        opened(passed["store"])
 
 
 def _program() -> str:

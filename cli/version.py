@@ -19,4 +19,9 @@ def command(form: str) -> None:
     if form == "json":
         click.echo(json.dumps({"guard": VERSION, "python": platform.python_version()}))
     else:
-        click.echo(f"guard {VERSION} (Python {platform.python_version()})")
+        click.echo(line())
+
+
+def line() -> str:
+    """The versions, for people."""
+    return f"guard {VERSION} (Python {platform.python_version()})"
