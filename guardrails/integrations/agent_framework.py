@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 
     from agent_framework import AgentContext, FunctionInvocationContext
 
-    from guardrails.integrations.mediation import AnySession, Checked, Passage
+    from guardrails.integrations.mediation import AnySession
+    from guardrails.integrations.passages import Checked, Passage
 
 SECONDS = 60.0
 """How long a check may take before the framework takes it for a failure, which is a denial."""

@@ -25,14 +25,16 @@ except ImportError as error:
     ) from error
 
 from guardrails.integrations.answers import answer_of
-from guardrails.integrations.mediation import Checked, Seats
+from guardrails.integrations.passages import Checked
 from guardrails.integrations.receipts import Unmediated
+from guardrails.integrations.seats import Seats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from guardrails.integrations.mediation import AnySession, Mediation, Passage
+    from guardrails.integrations.mediation import AnySession, Mediation
+    from guardrails.integrations.passages import Passage
     from guardrails.model import Decision
 
     Judge = Callable[[str], Awaitable[Checked]]

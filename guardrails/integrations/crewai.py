@@ -34,14 +34,15 @@ except ImportError as error:
 from guardrails.errors import Denied, EvaluationError, Halted
 from guardrails.integrations.answers import answer_of
 from guardrails.integrations.coverage import Covered
-from guardrails.integrations.mediation import Seats
 from guardrails.integrations.receipts import Unmediated
+from guardrails.integrations.seats import Seats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from guardrails.integrations.mediation import AnySession, Checked, Mediation, Passage
+    from guardrails.integrations.mediation import AnySession, Mediation
+    from guardrails.integrations.passages import Checked, Passage
 
 MARK = "_guard_of_policy"
 """Where guarded objects keep their `Keeper`; in what pydantic copies, and takes for no field."""

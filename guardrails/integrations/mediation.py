@@ -13,13 +13,20 @@ Every method has a twin for an event loop, with an `a` before its name.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from logging import getLogger
-from threading import Lock
-
-from guardrails.errors import EvaluationError, GuardError, Halted, Unavailable
+from guardrails.errors import EvaluationError, GuardError, Unavailable
+from guardrails.integrations.passages import (
+    LOG,
+    Checked,
+    Passage,
+    arguments_of,
+    checked_of,
+    passage_of,
+    still_waiting,
+    unjudged,
+    withheld,
+)
 from guardrails.integrations.readings import Reading
-from guardrails.integrations.receipts import OPEN, REFUSED, WAITING, Newest, Receipts, Unmediated, mark_of
+from guardrails.integrations.receipts import OPEN, REFUSED, WAITING, Newest, Receipts, mark_of
 from guardrails.model import Outcome
 from guardrails.runtime.usage import Usage
 
@@ -69,98 +76,6 @@ if TYPE_CHECKING:
         def report(self, usage: Usage) -> Decision: ...
 
 
-MOST_SESSIONS = 10_000
-"""Sessions whose receipts one adapter keeps; the one that was used longest ago goes first."""
-
-LOG = getLogger("guardrails.integrations")
-
-
-class Passage:
-    """A tool call on its way. `given` are the arguments that the model wrote, `id` is its name in the session,
-    `decision` None where guard could not decide, and `text` what the model is told where it is not allowed."""
-
-    __slots__ = ("decision", "given", "id", "text", "tool")
-
-    def __init__(self, tool: str, given: Any, id: str, decision: Decision | None, text: str = "") -> None:
-        self.tool = tool
-        self.given = given
-        self.id = id
-        self.decision = decision
-        self.text = text
-
-    @property
-    def outcome(self) -> str:
-        """`allow`, `ask`, `deny` or `halt`."""
-        return "deny" if self.decision is None else str(self.decision.outcome.value)
-
-    @property
-    def allowed(self) -> bool:
-        return self.outcome == "allow"
-
-    @property
-    def halted(self) -> bool:
-        return self.outcome == "halt"
-
-    @property
-    def args(self) -> Any:
-        """The arguments that the tool runs with."""
-        decision = self.decision
-        return decision.payload if decision is not None and decision.transforms else self.given
-
-    @property
-    def is_changed(self) -> bool:
-        """Whether the tool runs with other arguments than the model wrote."""
-        return bool(self.args != self.given)
-
-    @property
-    def request(self) -> str:
-        """The id of the request that people have to approve; empty where nobody is asked."""
-        return (self.decision.request or "") if self.decision is not None and self.outcome == "ask" else ""
-
-    @property
-    def question(self) -> dict[str, Any]:
-        """What a host shows to whom it asks: as JSON, with the arguments as the policy lets them be shown."""
-        return {
-            "type": "guard.approval", "request": self.request, "tool": self.tool, "args": self.args,
-            "why": self.text,
-            "reviewers": sorted({name for each in self._approvals for name in each.reviewers}),
-        }  # fmt: skip
-
-    @property
-    def _approvals(self) -> tuple[Any, ...]:
-        return self.decision.approvals if self.decision is not None else ()
-
-    def raise_if_halted(self) -> None:
-        """Raise `Halted` where the session is over."""
-        if self.halted and self.decision is not None:
-            raise Halted(self.decision)
-
-
-class Checked:
-    """A result or text that was judged. `value` is what goes on: as it was, as the policy changed it, or the reason
-    where it is refused."""
-
-    __slots__ = ("decision", "is_changed", "value")
-
-    def __init__(self, decision: Decision | None, value: Any, *, is_changed: bool) -> None:
-        self.decision = decision
-        self.value = value
-        self.is_changed = is_changed
-
-    @property
-    def allowed(self) -> bool:
-        return self.decision is not None and self.decision.outcome is Outcome.ALLOW
-
-    @property
-    def halted(self) -> bool:
-        return self.decision is not None and self.decision.outcome is Outcome.HALT
-
-    def raise_if_halted(self) -> None:
-        """Raise `Halted` where the session is over."""
-        if self.halted and self.decision is not None:
-            raise Halted(self.decision)
-
-
 class Mediation:
     """One session as an adapter uses it. Thread-safe. `reviewer` is the person in front of the host, by whose name
     answers count that come without one."""
@@ -185,7 +100,7 @@ class Mediation:
                 decision = self._asked(tool, given, name)
         except Exception as error:
             return self._judged(unjudged(tool, given, name, error))
-        return self._judged(_passage(tool, given, name, decision))
+        return self._judged(passage_of(tool, given, name, decision))
 
     async def acall(self, tool: str, args: Any, id: str | None = None) -> Passage:
         begun = self._begun(tool, args, id)
@@ -198,7 +113,7 @@ class Mediation:
                 decision = await _apart(lambda: self._asked(tool, given, name))
         except Exception as error:
             return self._judged(unjudged(tool, given, name, error))
-        return self._judged(_passage(tool, given, name, decision))
+        return self._judged(passage_of(tool, given, name, decision))
 
     def _begun(self, tool: str, args: Any, id: str | None) -> tuple[str, Any] | Passage:
         """The name and arguments of a call; or its refusal, where they cannot be read."""
@@ -247,7 +162,7 @@ class Mediation:
             try:
                 self._keep(passage, answer)
             except Exception as error:
-                return _still_waiting(passage, error)
+                return still_waiting(passage, error)
         return self.call(passage.tool, passage.given, passage.id)
 
     async def aanswered(self, passage: Passage, answer: Answer) -> Passage:
@@ -272,7 +187,7 @@ class Mediation:
             decision = self.session.check_result(tool, reading.value, **_known(passage, name))
         except Exception as error:
             return withheld(error)
-        return _checked(decision, reading, result)
+        return checked_of(decision, reading, result)
 
     async def aresult(self, id: str, tool: str, result: Any) -> Checked:
         name = self.receipts.ended(id, tool)
@@ -281,7 +196,7 @@ class Mediation:
             decision = await self.session.acheck_result(tool, reading.value, **_known(passage, name))
         except Exception as error:
             return withheld(error)
-        return _checked(decision, reading, result)
+        return checked_of(decision, reading, result)
 
     def failed(self, id: str, tool: str) -> None:
         """A call was made and failed: what it was charged is given back, and breakers count it. Raises `Unmediated`
@@ -304,7 +219,7 @@ class Mediation:
             decision = self.session.check_result(tool, said, args=args, call_id=self.receipts.known(id))
         except Exception as error:
             return withheld(error)
-        return _checked(decision, None, said)
+        return checked_of(decision, None, said)
 
     async def aerror(self, id: str, tool: str, said: Any, *, args: Any = None) -> Checked:
         judged: Checked = await _apart(lambda: self.error(id, tool, said, args=args))
@@ -315,26 +230,26 @@ class Mediation:
     def input(self, text: str, *, by: str = "user") -> Checked:
         """Judge a text that goes into the model. Raises nothing."""
         try:
-            return _checked(self.session.check_input(text, by=by), None, text)
+            return checked_of(self.session.check_input(text, by=by), None, text)
         except Exception as error:
             return withheld(error)
 
     async def ainput(self, text: str, *, by: str = "user") -> Checked:
         try:
-            return _checked(await self.session.acheck_input(text, by=by), None, text)
+            return checked_of(await self.session.acheck_input(text, by=by), None, text)
         except Exception as error:
             return withheld(error)
 
     def output(self, text: str) -> Checked:
         """Judge a text that leaves for a person or another system. Raises nothing."""
         try:
-            return self.passed(_checked(self.session.check_output(text), None, text))
+            return self.passed(checked_of(self.session.check_output(text), None, text))
         except Exception as error:
             return self.passed(withheld(error))
 
     async def aoutput(self, text: str) -> Checked:
         try:
-            return self.passed(_checked(await self.session.acheck_output(text), None, text))
+            return self.passed(checked_of(await self.session.acheck_output(text), None, text))
         except Exception as error:
             return self.passed(withheld(error))
 
@@ -378,91 +293,6 @@ class Mediation:
             LOG.warning("what became of a call could not be kept: %s", error)
 
 
-class Seats:
-    """The mediations of an adapter: one for each session that it serves. `session` is a session, or a function from
-    what the framework calls its context to one (which has to be the same for the same conversation)."""
-
-    def __init__(self, session: AnySession | Callable[[Any], AnySession], *, reviewer: str = "") -> None:
-        self._session = session
-        self._reviewer = reviewer
-        self._seats: OrderedDict[str, Mediation] = OrderedDict()
-        self._lock = Lock()
-
-    def of(self, context: Any = None) -> Mediation:
-        """The mediation of a run. Raises what the function raises, and `EvaluationError` for no session."""
-        source: Any = self._session
-        session = source if hasattr(source, "check_call") else source(context)
-        if not hasattr(session, "check_call"):
-            raise EvaluationError(f"the adapter needs a session of a guard, not `{type(session).__name__}`")
-        with self._lock:
-            seat = self._seats.get(session.id)
-            if seat is None:
-                seat = self._seats[session.id] = Mediation(session, reviewer=self._reviewer)
-            self._seats.move_to_end(session.id)
-            while len(self._seats) > MOST_SESSIONS:
-                self._seats.popitem(last=False)
-            return seat
-
-
-# --- words -------------------------------------------------------------------------------------
-
-
-def arguments_of(args: Any) -> Any:
-    """The arguments of a call, which models write as JSON. Raises `EvaluationError`."""
-    if args is None or args == "":
-        return {}
-    if isinstance(args, (str, bytes)):
-        from guardrails.json_positions import JsonError
-        from guardrails.strict_json import read_json
-
-        try:
-            args = read_json(args if isinstance(args, str) else args.decode())
-        except (JsonError, UnicodeDecodeError) as error:
-            raise EvaluationError(f"its arguments are not JSON: {error}") from None
-    if not isinstance(args, dict):
-        raise EvaluationError("its arguments are not a JSON object")
-    return args
-
-
-def unjudged(tool: str, given: Any, name: str, error: Exception) -> Passage:
-    """The refusal of a call that guard could not decide."""
-    return Passage(tool, given, name, None, f"the call of `{tool}` is denied: {_told(error)}")
-
-
-def withheld(error: Exception) -> Checked:
-    """What stands for a result or text that guard could not judge."""
-    return Checked(None, f"[withheld: {_told(error)}]", is_changed=True)
-
-
-def _told(error: Exception) -> str:
-    if isinstance(error, GuardError):
-        return f"guard could not decide: {error}"
-    LOG.error("a check failed", exc_info=error)
-    return f"guard could not decide ({type(error).__name__}); see its log"
-
-
-def _passage(tool: str, given: Any, name: str, decision: Decision) -> Passage:
-    return Passage(tool, given, name, decision, reason_of(decision))
-
-
-def reason_of(decision: Decision) -> str:
-    """What the model is told; empty for an allow, and never for anything else."""
-    if decision.outcome is Outcome.ALLOW:
-        return ""
-    text = decision.message or "The policy does not allow this."
-    if decision.outcome is Outcome.ASK and decision.request and decision.request not in text:
-        return f"{text} It waits for people under the id {decision.request}; make the same call again once they agreed."
-    return text
-
-
-def _still_waiting(passage: Passage, error: Exception) -> Passage:
-    why = str(error) if isinstance(error, GuardError) else _told(error)
-    return Passage(
-        passage.tool, passage.given, passage.id, passage.decision,
-        f"the call of `{passage.tool}` is not approved: {why}. It waits for people under the id {passage.request}.",
-    )  # fmt: skip
-
-
 def _asks_nobody(decision: Decision) -> bool:
     return decision.outcome is Outcome.ASK and decision.consent is None
 
@@ -474,19 +304,7 @@ def _known(passage: Passage | None, name: str) -> dict[str, Any]:
     return {"args": passage.args, "call_id": name, "reservation": passage.decision.reservation}
 
 
-def _checked(decision: Decision, reading: Reading | None, original: Any) -> Checked:
-    if decision.outcome is not Outcome.ALLOW:
-        return Checked(decision, reason_of(decision), is_changed=True)
-    if not decision.transforms:
-        return Checked(decision, original, is_changed=False)
-    value = reading.written(decision.payload) if reading is not None else decision.payload
-    return Checked(decision, value, is_changed=bool(value != original))
-
-
 async def _apart(work: Callable[[], Any]) -> Any:
     from asyncio import to_thread
 
     return await to_thread(work)
-
-
-__all__ = ["Checked", "Mediation", "Passage", "Seats", "Unmediated"]

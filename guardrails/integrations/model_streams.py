@@ -8,7 +8,7 @@ policy says of an answer often needs all of it.
 from __future__ import annotations
 
 from guardrails.errors import EvaluationError, GuardError
-from guardrails.integrations.mediation import Checked, withheld
+from guardrails.integrations.passages import Checked, withheld
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

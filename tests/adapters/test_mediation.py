@@ -10,8 +10,9 @@ import pytest
 from guardrails import Guard
 from guardrails.errors import EvaluationError, Halted
 from guardrails.integrations.answers import Answer, answer_of
-from guardrails.integrations.mediation import Mediation, Seats
+from guardrails.integrations.mediation import Mediation
 from guardrails.integrations.receipts import Unmediated
+from guardrails.integrations.seats import Seats
 
 POLICY = """
 policy shop

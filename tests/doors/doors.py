@@ -22,7 +22,8 @@ from seen import PARTS, Seen, seen, seen_in_json
 from guardrails import Guard
 from guardrails.gateway.hub import Hub, Plan
 from guardrails.gateway.links import Local, Who
-from guardrails.integrations.mediation import Mediation, Passage
+from guardrails.integrations.mediation import Mediation
+from guardrails.integrations.passages import Passage
 
 Event = dict[str, Any]
 ALL = frozenset(PARTS)

@@ -27,9 +27,9 @@ from guardrails.integrations.adk.coverage import coverage, is_hosted
 from guardrails.integrations.adk.runs import Call, Run, Runs, plain
 from guardrails.integrations.adk.texts import answered, emptied, judged, results_of
 from guardrails.integrations.answers import answer_of
-from guardrails.integrations.mediation import Seats
 from guardrails.integrations.model_streams import MODES
 from guardrails.integrations.receipts import Unmediated
+from guardrails.integrations.seats import Seats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from google.adk.tools.base_tool import BaseTool
     from google.adk.tools.tool_context import ToolContext
 
-    from guardrails.integrations.mediation import AnySession, Checked, Mediation, Passage
+    from guardrails.integrations.mediation import AnySession, Mediation
+    from guardrails.integrations.passages import Checked, Passage
 
 ABOVE: ContextVar[Mediation | None] = ContextVar("guard_adk_above", default=None)
 """The mediation of the tool that is running, for the agents that it runs."""

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import Any
 
 from guardrails.integrations.adk.texts import Written
-from guardrails.integrations.mediation import Checked, Passage
+from guardrails.integrations.passages import Checked, Passage
 from guardrails.integrations.receipts import Unmediated
 
 TYPE_CHECKING = False

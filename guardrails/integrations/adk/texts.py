@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from google.adk.events.event import Event
 
-    from guardrails.integrations.mediation import Checked, Mediation
+    from guardrails.integrations.mediation import Mediation
     from guardrails.integrations.model_streams import ModelStream
+    from guardrails.integrations.passages import Checked
 
 KINDS = (False, True)
 """Whether a text is a thought."""
@@ -106,7 +107,7 @@ class Written:
 
 
 def _closed(stream: ModelStream, text: str) -> Checked:
-    from guardrails.integrations.mediation import Checked
+    from guardrails.integrations.passages import Checked
 
     stream.close()
     checked = stream.checked

@@ -31,8 +31,8 @@ from guardrails.integrations.claude_agent.messages import Messages
 from guardrails.integrations.claude_agent.words import beside
 from guardrails.integrations.coverage import Covered
 from guardrails.integrations.hosts.claude_code import calls_of
-from guardrails.integrations.mediation import Seats
 from guardrails.integrations.model_streams import MODES
+from guardrails.integrations.seats import Seats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.integrations.contract import Call, Moment, Verdict
-    from guardrails.integrations.mediation import Checked, Mediation, Passage
+    from guardrails.integrations.mediation import Mediation
+    from guardrails.integrations.passages import Checked, Passage
     from guardrails.model import Decision
 
 EVENTS = (

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.integrations.claude_agent.hooks import Hooks
-    from guardrails.integrations.mediation import Checked, Mediation
+    from guardrails.integrations.mediation import Mediation
     from guardrails.integrations.model_streams import ModelStream
+    from guardrails.integrations.passages import Checked
 
 TEXTS = {"text_delta": "text", "thinking_delta": "thinking"}
 """Kinds of parts that are text -> the field that has it."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.integrations.contract import Call
-    from guardrails.integrations.mediation import Checked, Passage
+    from guardrails.integrations.passages import Checked, Passage
 
 CHANGES = ("updatedInput", "updatedToolOutput", "updatedMCPToolOutput")
 

@@ -37,8 +37,8 @@ from guardrails.integrations.langchain.messages import calls_in, results_in
 from guardrails.integrations.langchain.models import GuardedModel
 from guardrails.integrations.langchain.texts import Reading, known_to, raise_if_over, read, settled
 from guardrails.integrations.langchain.tools import ToolSeam
-from guardrails.integrations.mediation import Seats
 from guardrails.integrations.model_streams import MODES
+from guardrails.integrations.seats import Seats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

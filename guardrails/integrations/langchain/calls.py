@@ -18,7 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from guardrails.integrations.mediation import Mediation, Passage
+    from guardrails.integrations.mediation import Mediation
+    from guardrails.integrations.passages import Passage
 
 CHECKPOINTER = "__pregel_checkpointer"
 

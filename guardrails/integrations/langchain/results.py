@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.integrations.langchain.calls import Asking
-    from guardrails.integrations.mediation import Checked, Passage
+    from guardrails.integrations.passages import Checked, Passage
 
 
 class Run:

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
 
-    from guardrails.integrations.mediation import Checked, Mediation
+    from guardrails.integrations.mediation import Mediation
+    from guardrails.integrations.passages import Checked
 
 _READ: WeakKeyDictionary[Mediation, set[str]] = WeakKeyDictionary()
 """The messages that were judged on their way in, for each session: each is judged once."""

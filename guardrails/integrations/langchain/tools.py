@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
-    from guardrails.integrations.mediation import Seats
+    from guardrails.integrations.seats import Seats
 
 
 class ToolSeam:

@@ -27,9 +27,9 @@ except ImportError as error:
 from guardrails.errors import EvaluationError, GuardError
 from guardrails.integrations.litellm.bodies import judged_request, judged_response
 from guardrails.integrations.litellm.streams import Relay
-from guardrails.integrations.mediation import MOST_SESSIONS, Seats
 from guardrails.integrations.model_streams import MODES
 from guardrails.integrations.receipts import Unmediated
+from guardrails.integrations.seats import MOST_SESSIONS, Seats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

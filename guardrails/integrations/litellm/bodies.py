@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from guardrails.integrations.mediation import Checked, Mediation
+    from guardrails.integrations.mediation import Mediation
+    from guardrails.integrations.passages import Checked
 
 MOST_TEXTS = 10_000
 """Texts of a session that are remembered: clients send the whole conversation with each request."""

@@ -13,8 +13,8 @@ from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessa
 from openai.types.responses.response_reasoning_item import ResponseReasoningItem
 
 from guardrails.errors import Denied
-from guardrails.integrations.mediation import Unmediated
 from guardrails.integrations.openai_agents.watch import raise_if_halted, texts_of
+from guardrails.integrations.receipts import Unmediated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from agents import AgentHooks, FunctionTool
 from agents.items import ToolApprovalItem
 
 from guardrails.errors import GuardError
-from guardrails.integrations.mediation import Unmediated, arguments_of
 from guardrails.integrations.openai_agents.tools import is_guarded
 from guardrails.integrations.openai_agents.watch import Run, RunUnmediated, Watch, texts_of
+from guardrails.integrations.passages import arguments_of
+from guardrails.integrations.receipts import Unmediated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from typing import Any
 
-    from guardrails.integrations.mediation import Checked
     from guardrails.integrations.openai_agents.watch import Run, Watch
+    from guardrails.integrations.passages import Checked
 
 
 ASKING = ("user", "system", "developer")

@@ -22,9 +22,8 @@ from pydantic import BaseModel
 
 from guardrails.errors import EvaluationError, Halted
 from guardrails.integrations.answers import Answer
-from guardrails.integrations.mediation import Unmediated
 from guardrails.integrations.openai_agents.watch import RunUnmediated, raise_if_halted
-from guardrails.integrations.receipts import REFUSED
+from guardrails.integrations.receipts import REFUSED, Unmediated
 from guardrails.strict_json import write_json
 
 TYPE_CHECKING = False
@@ -33,8 +32,9 @@ if TYPE_CHECKING:
 
     from agents.tool_context import ToolContext
 
-    from guardrails.integrations.mediation import Checked, Mediation, Passage
+    from guardrails.integrations.mediation import Mediation
     from guardrails.integrations.openai_agents.watch import Watch
+    from guardrails.integrations.passages import Checked, Passage
 
 _RAISED: ContextVar[list[BaseException] | None] = ContextVar("guard_raised", default=None)
 """What the tool that runs raised, and its error handler swallowed."""

@@ -16,14 +16,16 @@ from agents.tool_context import ToolContext
 
 from guardrails.errors import Halted
 from guardrails.integrations.answers import Answer
-from guardrails.integrations.mediation import Seats, Unmediated
+from guardrails.integrations.receipts import Unmediated
+from guardrails.integrations.seats import Seats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from guardrails.integrations.mediation import AnySession, Checked, Mediation, Passage
+    from guardrails.integrations.mediation import AnySession, Mediation
+    from guardrails.integrations.passages import Checked, Passage
 
 MOST_QUESTIONS = 10_000
 """Questions of interrupted runs that are kept to be shown; the oldest goes first."""

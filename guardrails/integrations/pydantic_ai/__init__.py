@@ -21,11 +21,12 @@ except ImportError as error:  # pragma: no cover - the message is all there is
 
 from guardrails.errors import EvaluationError
 from guardrails.integrations.coverage import Covered
-from guardrails.integrations.mediation import Seats, Unmediated
 from guardrails.integrations.model_streams import MODES
 from guardrails.integrations.pydantic_ai.model import GuardedModel, text_of
 from guardrails.integrations.pydantic_ai.run import FINDERS, Memory, Run, raise_unless_judged, refuse_hosted
 from guardrails.integrations.pydantic_ai.tools import GuardedToolset, is_covered
+from guardrails.integrations.receipts import Unmediated
+from guardrails.integrations.seats import Seats
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

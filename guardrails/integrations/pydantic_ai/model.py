@@ -27,15 +27,15 @@ from pydantic_ai.models import CompletedStreamedResponse, StreamedResponse
 from pydantic_ai.models.wrapper import WrapperModel
 
 from guardrails.errors import Denied
-from guardrails.integrations.mediation import Unmediated
 from guardrails.integrations.pydantic_ai.run import Run, as_read, refuse_hosted
+from guardrails.integrations.receipts import Unmediated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
     from datetime import datetime
 
-    from guardrails.integrations.mediation import Checked
+    from guardrails.integrations.passages import Checked
 
 
 class GuardedModel(WrapperModel):

@@ -21,8 +21,8 @@ from pydantic_ai.messages import (
 
 from guardrails.errors import EvaluationError, GuardError, Halted
 from guardrails.integrations.answers import Answer
-from guardrails.integrations.mediation import Unmediated
 from guardrails.integrations.pydantic_ai.tools import seen
+from guardrails.integrations.receipts import Unmediated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from pydantic_ai import RunContext
     from pydantic_ai.messages import ModelMessage
 
-    from guardrails.integrations.mediation import Checked, Mediation, Passage
+    from guardrails.integrations.mediation import Mediation
+    from guardrails.integrations.passages import Checked, Passage
 
 MOST_REMEMBERED = 1_000
 """Messages, and questions, whose verdicts an agent keeps; the oldest go first."""

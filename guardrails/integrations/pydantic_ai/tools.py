@@ -22,14 +22,14 @@ from pydantic_ai.toolsets import WrapperToolset
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from guardrails.integrations.answers import answer_of
-from guardrails.integrations.mediation import Unmediated
+from guardrails.integrations.receipts import Unmediated
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pydantic_ai import RunContext
     from pydantic_ai.toolsets import ToolsetTool
 
-    from guardrails.integrations.mediation import Checked, Passage
+    from guardrails.integrations.passages import Checked, Passage
     from guardrails.integrations.pydantic_ai.run import Run
 
 
