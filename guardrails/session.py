@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from guardrails.errors import ApprovalRequired, Denied, EvaluationError, Halted
 from guardrails.model import Applied, Decision, Denial, Outcome, Place
+from guardrails.runtime.binding import record_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class Session:
         self.guard = guard
         self.id = id or _new_id()
         self.halted: Decision | None = None
-        self._principal = dict(principal or {})
-        self._agent = dict(agent or {})
+        self._principal = record_of(principal, "principal")
+        self._agent = record_of(agent, "agent")
         self._live = _digests(tools)
         self._ledger: Ledger | None = None
         self._facts = dict(facts or {})

@@ -37,6 +37,17 @@ _LOADERS = {
 }  # fmt: skip
 
 
+def record_of(given: Any, where: str) -> dict[str, Any]:
+    """What a host says of a principal or an agent, as a record. Raises `EvaluationError` for anything but a mapping."""
+    if given is None:
+        return {}
+    try:
+        return {**given}
+    except TypeError:
+        message = f'`{where}` is a mapping, such as {{"id": "ana"}}, and not {type(given).__name__}'
+        raise EvaluationError(message) from None
+
+
 def bind_record(value: Any, description: Any, where: str) -> dict[str, Any]:
     """The declared fields of `value`; the rest of it is not visible to the policy."""
     if description is None:

@@ -13,6 +13,7 @@ from guardrails.enforcement import enforced
 from guardrails.errors import EvaluationError
 from guardrails.model import Decision, Outcome
 from guardrails.narrowing import allow_list
+from guardrails.runtime.binding import record_of
 from guardrails.runtime.switch import over
 from guardrails.server.decision_read import decision_of
 from guardrails.session import _digests, _new_id, author_of
@@ -68,7 +69,8 @@ class RemoteSession:
         self.halted: Decision | None = None
         self.needs = RemoteNeeds(guard)
         self._told: dict[str, Any] = {**(facts or {}), **told}
-        self._who = {name: dict(each) for name, each in (("principal", principal), ("agent", agent)) if each}
+        who = {"principal": principal, "agent": agent}
+        self._who = {name: record_of(each, name) for name, each in who.items() if each}
         self._live = _digests(tools)
         self._record = {**self._told, "id": self.id}
         self._allow = None if allow is None else allow_list(allow)
