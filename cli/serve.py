@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from guardrails.errors import GuardError, PolicyError
+from guardrails.errors import GuardError, PolicyError, Unavailable
 
 from . import exits
 from .check_options import Request, parameter
@@ -18,6 +19,7 @@ from .stores import check_prices, state_of
 
 if TYPE_CHECKING:
     from guardrails.guard import Guard
+    from guardrails.state import State
 
 HERE = "127.0.0.1:8181"
 
@@ -136,7 +138,39 @@ def _tls(options: dict[str, Any]) -> dict[str, Any]:
     for path in (cert, key, *([authority] if authority else [])):
         if not os.access(path, os.R_OK):
             raise usage(f"`{path}` cannot be read")
+    _check_certificates(cert, key, authority)
     return found
+
+
+def _check_certificates(cert: str, key: str, authority: str | None) -> None:
+    """Stop for files that no TLS can be done with: while the server runs it would be too late."""
+    from ssl import PROTOCOL_TLS_SERVER, SSLContext, SSLError
+
+    def unlocked() -> str:
+        raise usage(
+            f"`{key}` is locked with a password", "give a key without one, that only its owner can read"
+        )
+
+    context = SSLContext(PROTOCOL_TLS_SERVER)
+    files = f"`{cert}` and `{key}` are no certificate with its key"
+    try:
+        context.load_cert_chain(cert, key, password=unlocked)
+        if authority is not None:
+            files = f"`{authority}` holds no certificate of an authority"
+            context.load_verify_locations(authority)
+    except SSLError as error:
+        why = (error.reason or "not PEM").lower().replace("_", " ")
+        raise Stop(exits.IO, f"error: {files}, in PEM: {why}") from error
+
+
+def _note_silence(state: State | None) -> None:
+    """Tell of a store that does not answer. The server starts all the same, and refuses what needs it until it does."""
+    if state is None:
+        return
+    try:
+        state.store.halts(now=0)
+    except Unavailable as error:
+        sys.stderr.write(f"guard serve: the store does not answer, and what needs it is refused: {error}\n")
 
 
 class _Opening:
@@ -162,6 +196,7 @@ class _Opening:
                 "several workers need a store that they share",
                 "name one with `--store`, or serve with one worker",
             )
+        _note_silence(state)
         if workers > 1 and self._options["metrics"]:
             raise usage(
                 "`--metrics` is for one worker: each would count for itself",

@@ -13,7 +13,7 @@ import sys
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from guardrails.server.keys import LOCAL, Caller, Keys
+from guardrails.server.keys import LOCAL, Caller, Keys, holders
 from guardrails.server.messages import Answer, Request, refused
 from guardrails.server.problems import Problem, problem_of
 from guardrails.server.reading import Gone, body_of, too_large, unpacked
@@ -176,7 +176,7 @@ def _forbidden(caller: Caller, route: Route) -> Problem:
     if caller is LOCAL:
         advice = "start the server with `--keys FILE`; `guard key NAME --role operator` makes a key"
         return Problem(403, "keys_needed", "this takes a key, and the server has none", advice=advice)
-    message = f"the key `{caller.name}` has the role {caller.role}, and this takes {route.role}"
+    message = f"the key `{caller.name}` has the role {caller.role}, and this takes {holders(route.role)}"
     return Problem(403, "wrong_role", message, advice="use a key of that role")
 
 

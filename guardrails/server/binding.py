@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
 
@@ -16,6 +17,8 @@ from guardrails.errors import GuardError
 
 FORMS = "write `127.0.0.1:8181` or `unix:/run/guard.sock`"
 BACKLOG = 2048
+LONGEST = 103 if sys.platform == "darwin" else 107
+"""Bytes that the path of a Unix socket may have."""
 
 
 class AddressError(GuardError):
@@ -52,12 +55,24 @@ def address_of(text: str) -> Address:
         path = text.removeprefix("unix:").removeprefix("//")
         if not path:
             raise AddressError(f"`{text}` names no socket: {FORMS}")
+        check_length(path)
         return Address(path=path)
     host, colon, port = text.rpartition(":")
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if "://" in text:
+        raise AddressError(f"`{text}` is a URL, and an address has no scheme: {FORMS}")
     if not colon or not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise AddressError(f"`{text}` is no address: {FORMS}")
     return Address(host, int(port))
+
+
+def check_length(path: str) -> None:
+    """Raise `AddressError` for a path that no Unix socket can have."""
+    length = len(os.fsencode(path))
+    if length > LONGEST:
+        raise AddressError(
+            f"`{path}` has {length} bytes, and the path of a socket may have {LONGEST}: use a shorter one"
+        )
 
 
 def check_reach(addresses: list[Address], *, authenticated: bool) -> None:

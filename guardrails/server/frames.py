@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails.server.app import refused_of
 from guardrails.server.checks import written
-from guardrails.server.keys import LOCAL, Caller
+from guardrails.server.keys import LOCAL, Caller, holders
 from guardrails.server.lines import Lines
 from guardrails.server.problems import Problem
 from guardrails.server.reading import json_of
@@ -209,6 +209,8 @@ class Frames(asyncio.Protocol):
                 caller = self._caller = self._known_still()
             if caller is None:
                 return self._known(event)
+            if caller is LOCAL and event.__class__ is dict and event.keys() == {"key"}:
+                raise Problem(400, "no_keys", "the server has no keys: leave the key out")
             if self._lines.takes(event):
                 return await self._lines.answer(event, caller, len(frame))
             return written(await self._service.decide(event, deciding(caller), len(frame)))
@@ -221,9 +223,8 @@ class Frames(asyncio.Protocol):
         key = event.get("key") if event.__class__ is dict else None
         caller = keys.caller(key) if keys is not None and isinstance(key, str) else None
         if caller is None or not isinstance(key, str):
-            raise Problem(
-                401, "no_key", "the key is not known", advice='send `{"key": "..."}` as the first frame'
-            )
+            said = "the server wants a key, and none was sent" if key is None else "the key is not known"
+            raise Problem(401, "no_key", said, advice='send `{"key": "..."}` as the first frame')
         self._caller, self._key, self._keys = caller, key, keys
         return write_json({"welcome": caller.name}).encode()
 
@@ -256,7 +257,7 @@ class Frames(asyncio.Protocol):
 def deciding(caller: Caller) -> Caller:
     """The caller, who may ask for decisions. Raises `Problem` for one who may not."""
     if "agent" not in caller.may:
-        message = f"the key `{caller.name}` has the role {caller.role}, and events take agent"
+        message = f"the key `{caller.name}` has the role {caller.role}, and this takes {holders('agent')}"
         raise Problem(403, "wrong_role", message, advice="use a key of that role")
     return caller
 

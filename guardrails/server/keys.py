@@ -26,6 +26,13 @@ ROLES = {
 """Role -> what it may do: ask for decisions; read numbers; answer requests for people whom it names; all of it.
 An operator answers in their own name only."""
 
+
+def holders(duty: str) -> str:
+    """The roles that may do something, in words: `desk or operator`."""
+    *first, last = [role for role, duties in ROLES.items() if duty in duties]
+    return f"{', '.join(first)} or {last}" if first else last
+
+
 ABOUT = {
     "agent": "ask for decisions and report what became of them",
     "monitor": "read metrics, limits and halts",

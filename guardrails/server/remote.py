@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from guardrails.errors import EvaluationError, EventError
+from guardrails.server.binding import AddressError, check_length
 from guardrails.server.connection import (
     Connection,
     ServerUnavailable,
@@ -59,6 +60,10 @@ class RemoteGuard:
         if not address.startswith("unix:") or not address.removeprefix("unix:").removeprefix("//"):
             raise EvaluationError(f"`{address}` names no server: write `unix:/run/guard-frames.sock`")
         self._path = address.removeprefix("unix:").removeprefix("//")
+        try:
+            check_length(self._path)
+        except AddressError as error:
+            raise EvaluationError(str(error)) from None
         self._key = key
         self._timeout = timeout
         self._idle: list[Connection] = []
