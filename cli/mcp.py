@@ -145,8 +145,8 @@ def _served(plan: Plan, paths: tuple[str, ...], options: dict[str, Any]) -> int:
 
 
 def _listened(guard: Guard, plan: Plan, options: dict[str, Any]) -> int:
-    from guardrails.gateway.http_server import Serving as HttpServing
-    from guardrails.gateway.http_serving import HttpPlan, serve_http
+    from guardrails.gateway.http.server import Serving as HttpServing
+    from guardrails.gateway.http.serving import HttpPlan, serve_http
     from guardrails.gateway.hub import Hub
     from guardrails.server.binding import AddressError, address_of
 

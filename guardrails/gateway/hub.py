@@ -73,7 +73,7 @@ class Hub:
         """The way to a server."""
         if isinstance(place, Local):
             return LocalLink(place, self.limits)
-        from guardrails.gateway.http_client import RemoteLink
+        from guardrails.gateway.http.client import RemoteLink
 
         link: Link = RemoteLink(place, self.limits)
         return link

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from guardrails.gateway.http_client import RemoteLink
+from guardrails.gateway.http.client import RemoteLink
 from guardrails.gateway.links import Id, Limits, Message, Remote
 
 

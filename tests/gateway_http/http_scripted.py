@@ -10,9 +10,9 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple, TypeVar
 
-from guardrails.gateway.http_admission import Gate
-from guardrails.gateway.http_server import Endpoint, Serving
-from guardrails.gateway.http_serving import server_of
+from guardrails.gateway.http.admission import Gate
+from guardrails.gateway.http.server import Endpoint, Serving
+from guardrails.gateway.http.serving import server_of
 from guardrails.gateway.links import Client, Message, Who
 
 T = TypeVar("T")

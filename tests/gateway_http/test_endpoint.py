@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from http_scripted import BOTH, META, NEW, OLD, Running, called, in_new, initialize, routing
 
-from guardrails.gateway.http_admission import Gate
-from guardrails.gateway.http_server import Serving
-from guardrails.gateway.http_sessions import Keeping
+from guardrails.gateway.http.admission import Gate
+from guardrails.gateway.http.server import Serving
+from guardrails.gateway.http.sessions import Keeping
 from guardrails.gateway.links import Limits, Who
 from guardrails.server.keys import Keys, new_key
 
@@ -258,7 +258,7 @@ def test_what_belongs_to_no_call_comes_on_the_own_stream(scripted: Running) -> N
 
 
 def test_a_question_that_reaches_nobody_is_answered(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guardrails.gateway.http_sessions.GENERAL_WAIT", 0.05)
+    monkeypatch.setattr("guardrails.gateway.http.sessions.GENERAL_WAIT", 0.05)
     running = run()
     reply = running.call(running.begin(), "ask")
     assert "no open stream" in reply.data.decode()
@@ -509,7 +509,7 @@ def test_who_does_not_read_is_cut_off(run: Run) -> None:
 
 
 def test_who_does_not_read_a_whole_answer_is_cut_off(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guardrails.gateway.http_serving.STUCK", 0.05)
+    monkeypatch.setattr("guardrails.gateway.http.serving.STUCK", 0.05)
     running = run()
     session = running.begin()
     with opened(running, post(called("echo", {"a": "x" * 8_000_000}), at(session))):
@@ -518,7 +518,7 @@ def test_who_does_not_read_a_whole_answer_is_cut_off(run: Run, monkeypatch: pyte
 
 
 def test_who_reads_slowly_gets_it_all(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guardrails.gateway.http_serving.STUCK", 0.1)
+    monkeypatch.setattr("guardrails.gateway.http.serving.STUCK", 0.1)
     running = run()
     session = running.begin()
     with opened(running, post(called("echo", {"a": "x" * 8_000_000}), at(session))) as stream:
@@ -583,7 +583,7 @@ def test_who_lists_in_vain_is_told(run: Run) -> None:
 
 
 def test_silence_is_filled(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("guardrails.gateway.http_outlet.PAUSE", 0.02)
+    monkeypatch.setattr("guardrails.gateway.http.outlet.PAUSE", 0.02)
     running = run()
     with opened(running, post(called("never"), at(running.begin()))) as stream:
         assert seen(stream, b": ping").count(b"text/event-stream") == 1

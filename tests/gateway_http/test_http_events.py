@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from guardrails.gateway.http_events import Bounds, Event, EventReader, StreamError, event_bytes
+from guardrails.gateway.http.events import Bounds, Event, EventReader, StreamError, event_bytes
 
 ENDS = ["\n", "\r", "\r\n"]
 

@@ -77,7 +77,6 @@ HEADERS = st.fixed_dictionaries(
     method=st.sampled_from(["POST", "POST", "POST", "GET", "DELETE", "PUT"]),
     body=BODIES,
     headers=HEADERS,
-    data=st.data(),
 )
 def test_messages_of_any_kind(scripted: Running, method: str, body: bytes, headers: dict[str, str]) -> None:
     session = sessions.get(id(scripted)) or scripted.begin()

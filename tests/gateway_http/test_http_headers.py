@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardrails.gateway.http_headers import (
+from guardrails.gateway.http.headers import (
     Mark,
     Mismatch,
     check_params,

@@ -10,8 +10,8 @@ from docs.blocks import ROOT, blocks_of
 from http_gateway import Gateway, peer
 from test_endpoint import raw
 
-from guardrails.gateway.http_server import Serving
-from guardrails.gateway.http_serving import STUCK
+from guardrails.gateway.http.server import Serving
+from guardrails.gateway.http.serving import STUCK
 
 PAGE = "grammar/MCP.md"
 PART = (ROOT / PAGE).read_text(encoding="utf-8").split("## Over HTTP\n")[1].split("\n## ")[0]

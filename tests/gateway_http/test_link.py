@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from http_rogue import Got, Script, Talk, talking
 
-from guardrails.gateway.http_client import RemoteLink
+from guardrails.gateway.http.client import RemoteLink
 from guardrails.gateway.links import Limits, LinkError, Remote
 
 OLD = "2025-11-25"

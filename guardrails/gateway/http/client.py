@@ -14,9 +14,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from guardrails.gateway.eras import NEW_VERSIONS, VERSION_KEY, is_new
-from guardrails.gateway.http_address import address_of, headers_of, reason
-from guardrails.gateway.http_headers import SESSION, VERSION, Mark, Mismatch, headers_for, marks_of
-from guardrails.gateway.http_responses import (
+from guardrails.gateway.http.address import address_of, headers_of, reason
+from guardrails.gateway.http.headers import SESSION, VERSION, Mark, Mismatch, headers_for, marks_of
+from guardrails.gateway.http.responses import (
     EVENTS,
     JSON,
     Resumption,

@@ -15,7 +15,7 @@ from traceback import format_exc
 from typing import TYPE_CHECKING, Any
 
 from guardrails.gateway import eras
-from guardrails.gateway.http_admission import (
+from guardrails.gateway.http.admission import (
     GUARD_SESSION,
     Gate,
     Head,
@@ -23,16 +23,16 @@ from guardrails.gateway.http_admission import (
     check_body,
     session_name,
 )
-from guardrails.gateway.http_headers import (
+from guardrails.gateway.http.headers import (
     SESSION,
     VERSION,
     Mismatch,
     check_routing,
 )
-from guardrails.gateway.http_outlet import Outlet, answer, stream, told, watch
-from guardrails.gateway.http_refusals import Refusal, of_error
-from guardrails.gateway.http_responses import EVENTS, JSON
-from guardrails.gateway.http_sessions import Keeping, Once, Sessions
+from guardrails.gateway.http.outlet import Outlet, answer, stream, told, watch
+from guardrails.gateway.http.refusals import Refusal, of_error
+from guardrails.gateway.http.responses import EVENTS, JSON
+from guardrails.gateway.http.sessions import Keeping, Once, Sessions
 from guardrails.gateway.links import Limits, Who
 from guardrails.gateway.messages import (
     HEADER_MISMATCH,
@@ -55,8 +55,8 @@ from guardrails.server.service import Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guardrails.gateway.http_outlet import Header, Receive, Send
-    from guardrails.gateway.http_sessions import Hub, OldSession, Shared
+    from guardrails.gateway.http.outlet import Header, Receive, Send
+    from guardrails.gateway.http.sessions import Hub, OldSession, Shared
     from guardrails.gateway.links import Message
     from guardrails.server.keys import Caller
 

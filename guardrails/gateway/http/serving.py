@@ -18,14 +18,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
 from guardrails.errors import GuardError
-from guardrails.gateway.http_admission import Gate
-from guardrails.gateway.http_server import ABORT, PATH, Endpoint, Serving
+from guardrails.gateway.http.admission import Gate
+from guardrails.gateway.http.server import ABORT, PATH, Endpoint, Serving
 from guardrails.gateway.stdio import say
 from guardrails.server.binding import Address, check_reach, listening, shown
 from guardrails.server.keys import Keys
 
 if TYPE_CHECKING:
-    from guardrails.gateway.http_sessions import Hub
+    from guardrails.gateway.http.sessions import Hub
 
 LAST_WORDS = 5
 """Seconds for the last answers to be written, once all is closed."""

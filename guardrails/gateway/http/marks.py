@@ -11,13 +11,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from guardrails.gateway.eras import RESERVED
-from guardrails.gateway.http_headers import Mark, Mismatch, check_params, has_params, marks_of
+from guardrails.gateway.http.headers import Mark, Mismatch, check_params, has_params, marks_of
 from guardrails.gateway.messages import is_response, params_of, request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from guardrails.gateway.http_sessions import Exchange
+    from guardrails.gateway.http.sessions import Exchange
     from guardrails.gateway.links import Id, Message
 
 AGAIN = 5.0

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from guardrails.gateway.http_headers import Mismatch, value_of
-from guardrails.gateway.http_refusals import Refusal
+from guardrails.gateway.http.headers import Mismatch, value_of
+from guardrails.gateway.http.refusals import Refusal
 from guardrails.gateway.messages import HEADER_MISMATCH
 from guardrails.server.keys import LOCAL
 

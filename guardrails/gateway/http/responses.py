@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guardrails.gateway.http_events import Bounds, EventReader, StreamError
+from guardrails.gateway.http.events import Bounds, EventReader, StreamError
 from guardrails.gateway.messages import Refused, is_response, read
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from guardrails.gateway.http_events import PING, event_bytes
-from guardrails.gateway.http_refusals import status_of
+from guardrails.gateway.http.events import PING, event_bytes
+from guardrails.gateway.http.refusals import status_of
 from guardrails.gateway.messages import is_response, write
 
 if TYPE_CHECKING:

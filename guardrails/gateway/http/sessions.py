@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from secrets import token_urlsafe
 from typing import TYPE_CHECKING, Protocol
 
-from guardrails.gateway.http_marks import Marks
-from guardrails.gateway.http_outlet import Outlet
-from guardrails.gateway.http_refusals import Refusal
+from guardrails.gateway.http.marks import Marks
+from guardrails.gateway.http.outlet import Outlet
+from guardrails.gateway.http.refusals import Refusal
 from guardrails.gateway.links import Client, Who
 from guardrails.gateway.messages import INTERNAL_ERROR, failure, is_id, is_request, is_response
 
