@@ -28,8 +28,16 @@ MARKS = {"ok": "ok     ", "note": "note   ", "warning": "warning", "problem": "P
     metavar="MODULE:NAME",
     help="Tell which tools of an agent in Python are checked.",
 )
+@click.option(
+    "--mcp",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Tell which MCP servers of a client's configuration go through `guard mcp`.",
+)
 @format_option("text", "json")
-def command(hosts: tuple[str, ...], agents: tuple[str, ...], form: str) -> int:
+def command(hosts: tuple[str, ...], agents: tuple[str, ...], files: tuple[str, ...], form: str) -> int:
     """Prove that coding agents are blocked on this machine.
 
     For every host that guard is installed in, for this project or for the user, the hook's own command is run with a
@@ -38,12 +46,13 @@ def command(hosts: tuple[str, ...], agents: tuple[str, ...], form: str) -> int:
 
     With --agent, the tools of an agent of a framework (LangGraph, OpenAI Agents, Pydantic AI, ...) are listed instead,
     as the object NAME of a module that is imported from here: those that guard's adapter checks, and those that
-    nothing checks.
+    nothing checks. With --mcp, the servers of an MCP client's configuration.
 
     Exits with 1 when there is a problem, or when no host is set up.
     """
     findings = [each for name in agents for each in _of_agent(name)]
-    if hosts or not agents:
+    findings += [each for path in files for each in _of_configuration(path)]
+    if hosts or not (agents or files):
         findings += examined(os.getcwd(), list(hosts) or list(HOSTS))
         findings += _absent(hosts, findings)
     if form == "json":
@@ -99,6 +108,31 @@ def _of_agent(name: str) -> list[Finding]:
         else Finding(name, "problem", f"`{each.tool}` is not checked: {each.why}")
         for each in tools
     ]
+
+
+def _of_configuration(path: str) -> list[Finding]:
+    from guardrails.gateway.coverage import covered
+    from guardrails.integrations.installing import InstallError
+
+    try:
+        servers = list(covered(path))
+    except (InstallError, OSError, ValueError) as error:
+        return [Finding(path, "problem", str(error))]
+    if not servers:
+        return [Finding(path, "note", "it names no MCP server")]
+    return [_of_server(path, each) for each in servers]
+
+
+def _of_server(path: str, server: Any) -> Finding:
+    if not server.through:
+        help = "put `guard mcp POLICY --name NAME --` before its command, or name it in `--config`"
+        return Finding(
+            path, "problem", f"`{server.name}` goes around the gateway: nothing checks it here", help
+        )
+    if server.trouble:
+        return Finding(path, "problem", f"`{server.name}` is a gateway that does not start: {server.trouble}")
+    behind, policies = ", ".join(f"`{each}`" for each in server.behind), ", ".join(server.policies)
+    return Finding(path, "ok", f"`{server.name}` is a gateway before {behind}, under {policies}")
 
 
 def _imported(name: str) -> Any:

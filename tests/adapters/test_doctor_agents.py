@@ -62,3 +62,31 @@ def test_what_is_no_agent_is_a_problem(tmp_path: Path, name: str) -> None:
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "guard itself failed" not in done.stderr
+
+
+SERVERS = """\
+{"mcpServers": {
+  "shop": {"command": "guard", "args": ["mcp", "shop.guard", "--name", "shop", "--", "python", "shop.py"]},
+  "lost": {"command": "guard", "args": ["mcp", "gone.guard", "--", "python", "shop.py"]},
+  "open": {"command": "npx", "args": ["-y", "some-server"]},
+  "far": {"url": "https://mcp.example"}}}
+"""
+
+
+def test_servers_that_go_around_the_gateway_are_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "shop.guard").write_text("policy shop")
+    (tmp_path / "mcp.json").write_text(SERVERS)
+    done = doctor(tmp_path, "--mcp", "mcp.json", "--format", "json")
+    found = [(each["level"], each["text"]) for each in json.loads(done.stdout)]
+    assert done.returncode == 1
+    assert [level for level, _ in found] == ["ok", "problem", "problem", "problem"]
+    assert found[0][1] == "`shop` is a gateway before `shop`, under shop.guard"
+    assert "`gone.guard` is not there" in found[1][1]
+    assert "`far` goes around" in found[3][1]
+
+
+@pytest.mark.parametrize(("text", "code"), [("{", 1), ("{}", 0)])
+def test_configurations_that_say_nothing_are_told(tmp_path: Path, text: str, code: int) -> None:
+    (tmp_path / "mcp.json").write_text(text)
+    done = doctor(tmp_path, "--mcp", "mcp.json")
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
