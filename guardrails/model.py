@@ -7,7 +7,7 @@ start-up as the whole rest of the path).
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     Inquiry: TypeAlias = tuple[Any, ...]
 
 
-class Outcome(Enum):
-    """The verdict, from loosest to strictest: allow < ask < deny < halt."""
+class Outcome(StrEnum):
+    """The verdict, from loosest to strictest: allow < ask < deny < halt.
+
+    It equals its word, as it prints: `outcome == "deny"` that is never true would let through what is denied.
+    """
 
     ALLOW = "allow"
     ASK = "ask"
@@ -29,14 +32,17 @@ class Outcome(Enum):
     def rank(self) -> int:
         return _RANK[self]
 
-    def __lt__(self, other: Outcome) -> bool:
-        return _RANK[self] < _RANK[other]
+    def __lt__(self, other: str) -> bool:
+        return _RANK[self] < _RANK[Outcome(other)]
 
-    def __le__(self, other: Outcome) -> bool:
-        return _RANK[self] <= _RANK[other]
+    def __le__(self, other: str) -> bool:
+        return _RANK[self] <= _RANK[Outcome(other)]
 
-    def __str__(self) -> str:
-        return self.value
+    def __gt__(self, other: str) -> bool:
+        return _RANK[self] > _RANK[Outcome(other)]
+
+    def __ge__(self, other: str) -> bool:
+        return _RANK[self] >= _RANK[Outcome(other)]
 
 
 _RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
