@@ -3,8 +3,9 @@
 Takes records, returns when they are on disk (`write`) or soon will be (`put`). The idea is a group commit: the
 thread that finds nobody at work leads, and makes and writes the records of all who wait; the disk is waited for
 once. Those whose records it wrote wake one another, each the next: woken all at once they would only queue up for
-the interpreter. What nobody waits for is written by a thread of its own, at most PAUSE later; it is held in a
-queue of MOST records and MOST_BYTES, and whoever finds the queue full waits for PATIENCE, then is refused.
+the interpreter. For tasks of event loops one thread leads (see `guardrails.audit.tasks`). What nobody waits for is
+written by a thread of its own, at most PAUSE later; it is held in a queue of MOST records and MOST_BYTES, and
+whoever finds the queue full waits for PATIENCE, then is refused.
 
 When the home cannot be written, whoever waits is refused, or it goes to a second log (`spill`). What was
 accepted is never dropped: it is tried again, and how much was refused or spilled stands in a record afterwards.
@@ -17,16 +18,18 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from itertools import pairwise
 from threading import Condition, Event, Lock, Thread
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from guardrails.audit.errors import AuditError, AuditUnavailable
 from guardrails.audit.linking import own_record
+from guardrails.audit.tasks import Writer, refusal, tell
+from guardrails.audit.works import Work, interrupted, wake
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
     from guardrails.audit.port import Home
     from guardrails.audit.scribe import Unmade
 
@@ -47,31 +50,6 @@ _READY = (bytes, type(None))
 
 FIRST_REST, LONGEST_REST = 0.05, 2.0
 """Seconds that a log is left alone after it could not be written: doubled each time, up to the longest."""
-
-
-class Work:
-    """A record to be written. `turn` is what its caller waits on; None where nobody does. `following` is the turn
-    of whoever its caller wakes. `spills` says that it may go to the second log, `is_counted` that it is one of
-    those that nobody waits for."""
-
-    __slots__ = ("error", "following", "is_counted", "leads", "record", "size", "spills", "turn")
-
-    def __init__(self, record: Any, size: int, turn: Any, *, spills: bool = True) -> None:
-        self.record = record
-        self.size = size
-        self.turn = turn
-        self.spills = spills
-        self.is_counted = turn is None
-        self.leads = False
-        self.following: Any = None
-        self.error: Exception | None = None
-
-    def wake_following(self) -> None:
-        """Let go on who is next, at most once in effect: a turn that was given twice is nobody's any more."""
-        if self.following is not None:
-            with suppress(RuntimeError):
-                self.following.release()
-            self.following = None
 
 
 class Journal:
@@ -100,6 +78,8 @@ class Journal:
         self._bell = Event()
         self._rung = False
         self._thread: Thread | None = None
+        self._writer = Writer(self.lead_for_tasks)
+        self._writers_own = Work(None, 0)
         self._error: AuditError | None = None
         self._again = 0.0
         self._rest = FIRST_REST
@@ -131,7 +111,22 @@ class Journal:
             self._abandon(work)
             raise
         if work.error is not None:
-            raise AuditUnavailable(str(work.error)) from work.error
+            raise refusal(work.error)
+
+    def write_later(self, record: Any, *, spills: bool = True) -> Future[None]:
+        """Write a record for a task of the running event loop, which waits for what is given; it is on disk when
+        that is done. It raises `AuditUnavailable`; a task that is cancelled takes nothing back."""
+        from asyncio import get_running_loop  # not above: a program without a loop does without all of it
+
+        future = get_running_loop().create_future()
+        work = Work(record, 0, None, future, spills=spills)
+        with self._mutex:
+            self._waiting.append(work)
+            leads = not self._busy
+            self._busy = True
+        if leads:
+            self._call_writer()
+        return future
 
     def put(self, record: Any, size: int, *, spills: bool = True) -> None:
         """Take a record of about `size` bytes to be written soon. Raises `AuditUnavailable` when the log cannot be
@@ -147,7 +142,7 @@ class Journal:
         with self._mutex:
             if self._is_full(size):
                 self._wait_for_room(size, patience)
-            self._waiting.append(Work(record, size, None, spills=spills))
+            self._waiting.append(Work(record, size, spills=spills))
             self._unawaited += 1
             self._unawaited_bytes += size
             if self._rung:
@@ -216,22 +211,44 @@ class Journal:
 
     def _lead(self, own: Work) -> None:
         """Write all that waits, and hand over to whoever came in the meantime."""
+        batch = self._round(own)
+        if own.turn is not None and own not in batch:
+            own.turn.acquire()
+            own.wake_following()
+            if own.leads:
+                self._lead(own)
+
+    def lead_for_tasks(self) -> None:
+        """Write as long as it is for tasks that a leader is needed. Raises what stopped a write, after the others."""
+        own, stopped = self._writers_own, None
+        own.leads = True
+        while own.leads:
+            try:
+                self._round(own)
+            except BaseException as error:  # whoever waited was told; the next ones still need a leader
+                stopped = error
+        if stopped is not None:
+            raise stopped
+
+    def _call_writer(self) -> None:
+        try:
+            self._writer.ring()
+        except RuntimeError:  # there can be no more threads: better to keep a loop waiting than all who wait
+            self.lead_for_tasks()
+
+    def _round(self, own: Work) -> Sequence[Work]:
+        """Write what waits, up to a bound, and say who leads next; gives what was written."""
         with self._mutex:
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
         left: list[Work] = []
         try:
             left = self._written(batch)
         except BaseException as error:
-            left = _interrupted(batch, error)
+            left = interrupted(batch, error)
             raise
         finally:
-            own.leads = False
             self._hand_over(batch, left, own)
-        if own.turn is not None and own not in batch:
-            own.turn.acquire()
-            own.wake_following()
-            if own.leads:
-                self._lead(own)
+        return batch
 
     def _abandon(self, work: Work) -> None:
         """The thread of `work` was interrupted: its record is written, but nobody may wait for it to lead."""
@@ -247,18 +264,31 @@ class Journal:
 
     def _hand_over(self, batch: Sequence[Work], left: Sequence[Work], own: Work) -> None:
         with self._mutex:
+            own.leads = False
             self._waiting.extendleft(reversed(left))
             done = [work for work in batch if work.is_counted]
             if done:
                 self._unawaited -= len(done) - len(left)
                 self._unawaited_bytes -= sum(work.size for work in done) - sum(work.size for work in left)
                 self._room.notify_all()
-            following = next((work for work in self._waiting if work.turn is not None), None)
-            self._busy = following is not None
-            if following is not None:
-                following.leads = True
-                following.turn.release()
-            _wake([work for work in batch if work.turn is not None and work is not own])
+            calls = self._is_led_by_writer(own)
+            wake([work for work in batch if work.turn is not None and work is not own])
+        tell(work for work in batch if work.future is not None)
+        if calls:
+            self._call_writer()
+
+    def _is_led_by_writer(self, own: Work) -> bool:
+        """Let whoever came first lead; whether the thread for tasks has to be called for that."""
+        following = next((work for work in self._waiting if not work.is_counted), None)
+        self._busy = following is not None
+        if following is None:
+            return False
+        if following.future is None:
+            following.leads = True
+            following.turn.release()
+            return False
+        own.leads = own is self._writers_own
+        return not own.leads
 
     def _written(self, batch: Sequence[Work]) -> list[Work]:
         """Write a batch; gives what is to be tried again."""
@@ -275,10 +305,10 @@ class Journal:
         for work, made in zip(batch, self._prepared([work.record for work in batch]), strict=True):
             if isinstance(made, bytes):
                 work.record = made
-            elif work.turn is None:
-                work.record = made.note
-            else:
+            elif work.is_awaited:
                 work.record, work.error = None, made.error
+            else:
+                work.record = made.note
 
     def _append(self, bodies: Sequence[bytes]) -> None:
         if self._error is not None and monotonic() < self._again:
@@ -338,22 +368,6 @@ class Journal:
         self._start()
 
 
-def _wake(waiting: Sequence[Work]) -> None:
-    """Let go on whose records were written: the first one, who wakes the second."""
-    for work, following in pairwise(waiting):
-        work.following = following.turn
-    if waiting:
-        waiting[0].turn.release()
-
-
-def _interrupted(batch: Sequence[Work], error: BaseException) -> list[Work]:
-    """The thread that wrote for others was stopped, nobody knows where: whoever waits must not take the record for
-    written, and what nobody waits for is written again."""
-    for work in batch:
-        work.error = work.error or AuditUnavailable(f"the write was interrupted: {type(error).__name__}")
-    return [work for work in batch if work.is_counted]
-
-
 def _run(known: weakref.ref[Journal], bell: Event) -> None:
     while True:
         bell.wait()
@@ -379,7 +393,7 @@ def _care_for(journal: Journal) -> None:
 
     def finish() -> None:
         survivor = known()
-        if survivor is not None and not survivor._closed and survivor._unawaited:
+        if survivor is not None and not survivor._closed and (survivor._unawaited or survivor._busy):
             try:
                 survivor.flush()
             except AuditError as error:

@@ -159,6 +159,16 @@ class AuditLog:
             raise body.error
         self.journal.write(body, spills=spills)
 
+    async def record_later(self, draft: Draft, *, spills: bool = True) -> None:
+        """Write a record for a task, which waits while others go on: it is on disk when this returns. Raises
+        `AuditUnavailable`."""
+        if draft.size <= LARGE:
+            await self.journal.write_later(draft, spills=spills)
+            return
+        from asyncio import to_thread
+
+        await to_thread(self.record, draft, durable=True, spills=spills)
+
     def keep(self, draft: Draft) -> None:
         """Write a record of what has happened already, so that nothing can be refused: as soon as the log can be
         written. Raises `AuditUnavailable` when too many wait."""

@@ -27,12 +27,14 @@ from guardrails.runtime.clock import SystemClock
 from guardrails.runtime.repeats import Repeats, digest_of, verdict_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from guardrails.audit.log import AuditLog
     from guardrails.guard import Guard
     from guardrails.observing import Check
     from guardrails.session import Session
+
+    Mark = tuple[Any, ...]
 
 DEFAULT = ("durable", "spill")
 """Mode of a policy that does not say one, and what happens when the log cannot be written: a second log is used
@@ -64,25 +66,68 @@ class Recorder(Observer):
         check.notes[self] = perf_counter_ns()
 
     def ended(self, check: Check, decision: Decision) -> Decision:
+        decision, drafts, mark = self._drafted(check, decision)
+        mode, otherwise = mode_for(check.guards)
+        try:
+            for draft in drafts:
+                self.log.record(draft, durable=mode == "durable", spills=otherwise == "spill")
+        except AuditUnavailable as error:
+            return refused(check, decision, error)
+        self._keep_mark(mark, decision)
+        return decision
+
+    async def ended_later(self, check: Check, decision: Decision) -> Decision:
+        mode, otherwise = mode_for(check.guards)
+        if mode != "durable":
+            return self.ended(check, decision)
+        decision, drafts, mark = self._drafted(check, decision)
+        try:
+            for draft in drafts:
+                await self.log.record_later(draft, spills=otherwise == "spill")
+        except AuditUnavailable as error:
+            from asyncio import to_thread
+
+            return await to_thread(refused, check, decision, error)
+        except BaseException:  # the task was cancelled
+            self._untold(check, decision)
+            raise
+        self._keep_mark(mark, decision)
+        return decision
+
+    def _drafted(self, check: Check, decision: Decision) -> tuple[Decision, Iterable[Draft], Mark | None]:
+        """The decision under its name, the drafts that are to be written of it (none where all of it was written
+        before), and what it is known by when it is told again."""
         took = perf_counter_ns() - check.notes.get(self, perf_counter_ns())
         decision = decision.known_as(new_id())
         draft = self._draft(check, decision, took)
         mark = None if check.call_id is None else self._mark(check, decision, draft)
         if mark is not None and (first := self._repeats.first(mark)) is not None:
-            return self._again(check, decision.known_as(first), draft)
-        try:
-            mode, otherwise = mode_for(check.guards)
-            self.log.record(draft, durable=mode == "durable", spills=otherwise == "spill")
-            if decision.consent is not None and decision.consent.opened:
-                for each in requests_of(check, decision, draft.fields):
-                    self.log.record(each, durable=mode == "durable", spills=otherwise == "spill")
-        except AuditUnavailable as error:
-            return refused(check, decision, error)
+            return self._again(check, decision.known_as(first), draft), (), None
+        if decision.consent is None or not decision.consent.opened:
+            return decision, (draft,), mark
+        return decision, _with_requests(check, decision, draft), mark
+
+    def _keep_mark(self, mark: Mark | None, decision: Decision) -> None:
         if mark is not None and self.log.journal.error is None:
             self._repeats.keep(mark, decision.id)
-        return decision
 
-    def _mark(self, check: Check, decision: Decision, draft: Draft) -> tuple[Any, ...] | None:
+    def _untold(self, check: Check, decision: Decision) -> None:
+        """Nobody is left who could run the call: what was charged for it goes back, without keeping the loop."""
+        if not decision.reservation or decision.outcome is not Outcome.ALLOW:
+            return
+        from asyncio import get_running_loop
+
+        try:
+            get_running_loop().run_in_executor(None, self._release, check, decision)
+        except RuntimeError:  # the loop is at its end
+            self._release(check, decision)
+
+    def _release(self, check: Check, decision: Decision) -> None:
+        _give_back(check.guards, decision.reservation)
+        check.reservation = decision.reservation
+        self.became(check, "released", decision)
+
+    def _mark(self, check: Check, decision: Decision, draft: Draft) -> Mark | None:
         """What makes an event the same as one that this log holds already; None where it has to be written. While
         the log cannot be written nothing passes for written."""
         content, consent = draft.content, decision.consent
@@ -100,13 +145,6 @@ class Recorder(Observer):
         if check.point == "call" and draft.content is not None:
             self._remember(check, draft.content.original, decision)
         return decision
-
-    async def ended_later(self, check: Check, decision: Decision) -> Decision:
-        if mode_for(check.guards)[0] != "durable":
-            return self.ended(check, decision)
-        from asyncio import to_thread
-
-        return await to_thread(self.ended, check, decision)
 
     def _draft(self, check: Check, decision: Decision, took: int) -> Draft:
         point = check.point
@@ -218,6 +256,11 @@ class Recorder(Observer):
         named = self._calls.get((check.session, f"{HELD}{held}")) if held else None
         id, reservation = named or self._calls.get(_call_of(check, None), NOT_KNOWN)
         return id, held or reservation
+
+
+def _with_requests(check: Check, decision: Decision, draft: Draft) -> Iterator[Draft]:
+    yield draft
+    yield from requests_of(check, decision, draft.fields)
 
 
 class Unlogged(Observer):

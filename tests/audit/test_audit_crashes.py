@@ -1,12 +1,13 @@
 """Crashes: a process that is killed at any step loses nothing that it acknowledged, and leaves a sound log.
 
-A child process writes with several threads. It counts its system calls, and kills itself before, in the middle
-of, or after the one that the test chose; every record that it was told is written it acknowledges through a pipe
-first. The parent then opens the log as the next process would.
+A child process writes with several threads, with tasks of event loops, or with both. It counts its system calls, and
+kills itself before, in the middle of, or after the one that the test chose; every record that it was told is written
+it acknowledges through a pipe first. The parent then opens the log as the next process would.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import Callable
@@ -29,6 +30,7 @@ RECORDS = 12
 ROTATE = 6_000
 CALLS = ("write", "fdatasync", "fsync", "pwrite", "ftruncate", "open", "link", "unlink")
 HOW = ("before", "middle", "after")
+BY = ("threads", "tasks", "both")
 
 
 class Killer:
@@ -53,34 +55,52 @@ class Killer:
         return called
 
 
-def _child(folder: str, pipe: int, at: int, how: str, *, durable: bool) -> None:
+def _child(folder: str, pipe: int, at: int, how: str, by: str, *, durable: bool) -> None:
     acknowledge, killer = os.write, Killer(at, how)
     log = AuditLog(FileHome(folder, KEYS, rotate=ROTATE))
     for name in CALLS:
         setattr(os, name, killer.around(name, getattr(os, name)))
 
+    def draft(writer: int, number: int) -> tuple[str, Draft]:
+        id = f"{writer:016x}{number:016x}"
+        return id, Draft("intent", {"id": id}, subject=f"person {number % 3}", who={"id": "x"})
+
     def work(thread: int) -> None:
         for number in range(RECORDS):
-            id = f"{thread:016x}{number:016x}"
-            draft = Draft("intent", {"id": id}, subject=f"person {number % 3}", who={"id": "x"})
-            log.record(draft, durable=durable)
+            id, each = draft(thread, number)
+            log.record(each, durable=durable)
             acknowledge(pipe, id.encode())
 
-    threads = [Thread(target=work, args=(each,)) for each in range(THREADS)]
+    async def task(name: int) -> None:
+        for number in range(RECORDS):
+            id, each = draft(name, number)
+            await log.record_later(each)
+            acknowledge(pipe, id.encode())
+
+    async def tasks(loop: int) -> None:
+        await asyncio.gather(*(task(100 * loop + each) for each in range(THREADS // 2)))
+
+    def run(loop: int) -> None:
+        asyncio.run(tasks(loop))
+
+    writers = {"threads": [work] * THREADS, "tasks": [run] * 2, "both": [run, work, work]}[by]
+    threads = [Thread(target=each, args=(at,)) for at, each in enumerate(writers, 1)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
 
-def killed(folder: Path, at: int, how: str, *, durable: bool = True) -> tuple[set[str], bool]:
+def killed(
+    folder: Path, at: int, how: str, by: str = "threads", *, durable: bool = True
+) -> tuple[set[str], bool]:
     """What a child acknowledged that is killed at a step; and whether it got that far."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         try:
-            _child(str(folder), writing, at, how, durable=durable)
+            _child(str(folder), writing, at, how, by, durable=durable)
         finally:
             os._exit(0)
     os.close(writing)
@@ -96,7 +116,7 @@ def test_nothing_acknowledged_is_lost_at_any_step(run: int, tmp_path: Path) -> N
     acknowledged: set[str] = set()
     # Each crash is followed by another on the same log: recovery itself is killed as well.
     for _ in range(3):
-        told, _ = killed(folder, draw.randrange(1, 160), draw.choice(HOW))
+        told, _ = killed(folder, draw.randrange(1, 160), draw.choice(HOW), BY[run % len(BY)])
         acknowledged |= told
     home = FileHome(str(folder), KEYS, rotate=ROTATE)
     home.append([note(after="the crash")])
@@ -107,14 +127,15 @@ def test_nothing_acknowledged_is_lost_at_any_step(run: int, tmp_path: Path) -> N
     assert len(records_of(home)) == report.records
 
 
+@pytest.mark.parametrize("by", ["threads", "tasks"])
 @pytest.mark.parametrize("how", HOW)
-def test_every_step_of_one_record(how: str, tmp_path: Path) -> None:
+def test_every_step_of_one_record(how: str, by: str, tmp_path: Path) -> None:
     """Exhaustive over the steps of the first records, until a child comes through alive."""
     at, steps = 0, 0
     while True:
         at += 1 + (at > 24) * 9
         folder = tmp_path / f"log {at}"
-        told, was_killed = killed(folder, at, how)
+        told, was_killed = killed(folder, at, how, by)
         home = FileHome(str(folder), KEYS, rotate=ROTATE)
         home.append([note(after="the crash")])
         assert report_of(home).is_sound
