@@ -11,6 +11,7 @@ import click
 from guardrails.errors import GuardError, PolicyError, Unavailable
 
 from . import exits
+from .certificates import tls_options, tls_settings
 from .check_options import Request, parameter
 from .options import functions_option, param_option, store_option
 from .policies import Policy
@@ -39,9 +40,7 @@ HERE = "127.0.0.1:8181"
 @click.option(
     "--keys", metavar="FILE", help="Who may call, as `guard key` writes it; else GUARD_KEYS names the file."
 )
-@click.option("--tls-cert", metavar="FILE", help="The server's certificate, for HTTPS.")
-@click.option("--tls-key", metavar="FILE", help="Its key.")
-@click.option("--client-ca", metavar="FILE", help="Only clients with a certificate of this authority.")
+@tls_options
 @click.option(
     "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that answer."
 )
@@ -116,51 +115,9 @@ def _served(
         Settings(most_body=options["max_body"], threads=options["threads"], address=options["url"]),
         workers,
         watch=None if options["no_watch"] else 1.0,
-        tls=_tls(options),
+        tls=tls_settings(options),
     )
     return serve(plan)
-
-
-def _tls(options: dict[str, Any]) -> dict[str, Any]:
-    """What uvicorn calls it."""
-    cert, key, authority = options["tls_cert"], options["tls_key"], options["client_ca"]
-    if (cert is None) != (key is None):
-        raise usage("`--tls-cert` and `--tls-key` go together")
-    if cert is None:
-        if authority is not None:
-            raise usage("`--client-ca` needs `--tls-cert` and `--tls-key`")
-        return {}
-    found: dict[str, Any] = {"ssl_certfile": cert, "ssl_keyfile": key}
-    if authority is not None:
-        from ssl import CERT_REQUIRED
-
-        found |= {"ssl_ca_certs": authority, "ssl_cert_reqs": CERT_REQUIRED}
-    for path in (cert, key, *([authority] if authority else [])):
-        if not os.access(path, os.R_OK):
-            raise usage(f"`{path}` cannot be read")
-    _check_certificates(cert, key, authority)
-    return found
-
-
-def _check_certificates(cert: str, key: str, authority: str | None) -> None:
-    """Stop for files that no TLS can be done with: while the server runs it would be too late."""
-    from ssl import PROTOCOL_TLS_SERVER, SSLContext, SSLError
-
-    def unlocked() -> str:
-        raise usage(
-            f"`{key}` is locked with a password", "give a key without one, that only its owner can read"
-        )
-
-    context = SSLContext(PROTOCOL_TLS_SERVER)
-    files = f"`{cert}` and `{key}` are no certificate with its key"
-    try:
-        context.load_cert_chain(cert, key, password=unlocked)
-        if authority is not None:
-            files = f"`{authority}` holds no certificate of an authority"
-            context.load_verify_locations(authority)
-    except SSLError as error:
-        why = (error.reason or "not PEM").lower().replace("_", " ")
-        raise Stop(exits.IO, f"error: {files}, in PEM: {why}") from error
 
 
 def _note_silence(state: State | None) -> None:
