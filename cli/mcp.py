@@ -13,6 +13,7 @@ import click
 from guardrails.errors import GuardError, PolicyError
 
 from . import exits
+from .certificates import NAMES, tls_options, tls_settings
 from .check_options import Request, parameter
 from .options import functions_option, param_option, store_option
 from .policies import Policy
@@ -58,6 +59,7 @@ class Serving(click.Command):
 @click.option(
     "--allow-origin", "origins", multiple=True, metavar="ORIGIN", help="With --listen: pages that may call."
 )
+@tls_options
 @click.option("--principal", metavar="JSON", help="Whom the agent works for.")
 @click.option("--agent", metavar="JSON", help="The agent.")
 @click.option("--session", metavar="ID", help="The policy's session; a new one when left out.")
@@ -90,7 +92,9 @@ def serving(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> in
     \b
       guard mcp team.guard --name git -- uvx mcp-server-git --repository .
       guard mcp team.guard --config servers.json --present owner
-      guard mcp team.guard --config servers.json --listen 127.0.0.1:8811 --keys keys.json
+      guard mcp team.guard --config servers.json --listen 127.0.0.1:8811
+      guard mcp team.guard --config servers.json --listen 0.0.0.0:8811 --keys keys.json \\
+        --tls-cert cert.pem --tls-key key.pem
       guard mcp pins list
 
     A client starts this command where it would have started the server. Tools are `mcp.NAME.TOOL` in the policy, and
@@ -101,6 +105,7 @@ def serving(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> in
         paths = (os.environ["GUARD_POLICY"],)
     if not paths:
         raise usage("a policy file is needed", "such as `guard mcp policy.guard -- uvx mcp-server-git`")
+    _check_listening(options)
     try:
         return _served(_plan(options, ctx.meta.get("server", ())), paths, options)
     except PolicyError as error:
@@ -123,6 +128,18 @@ class Mcp(click.Command):
 
 
 command = Mcp("mcp", help=serving.help, params=serving.params)
+
+
+OF_LISTENING = ("keys", "hosts", "origins", *NAMES)
+
+
+def _check_listening(options: dict[str, Any]) -> None:
+    """What protects an address protects nothing where none is listened on; that must not go unnoticed."""
+    idle = [each for each in OF_LISTENING if options[each]] if options["listen"] is None else []
+    if idle:
+        words = {"hosts": "--allow-host", "origins": "--allow-origin"}
+        named = words.get(idle[0], f"--{idle[0].replace('_', '-')}")
+        raise usage(f"`{named}` is for clients over HTTP, so it goes with `--listen ADDRESS`")
 
 
 def _served(plan: Plan, paths: tuple[str, ...], options: dict[str, Any]) -> int:
@@ -162,6 +179,7 @@ def _listened(guard: Guard, plan: Plan, options: dict[str, Any]) -> int:
         options["hosts"],
         options["origins"],
         HttpServing(base=hub.who(), limits=plan.limits),
+        tls=tls_settings(options),
         reload=lambda: _reload(guard),
     )
     return serve_http(http)

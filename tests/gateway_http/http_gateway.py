@@ -82,12 +82,19 @@ class PeerServer:
 class Gateway:
     """The command, listening."""
 
-    def __init__(self, folder: Path, servers: dict[str, Any], *words: str, policy: str = POLICY) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        servers: dict[str, Any],
+        *words: str,
+        policy: str = POLICY,
+        address: str = "127.0.0.1:0",
+    ) -> None:
         (folder / "shop.guard").write_text(policy)
         (folder / "servers.json").write_text(json.dumps({"mcpServers": servers}))
         self.errors = (folder / "errors.txt").open("w+")
         self.process = subprocess.Popen(
-            [str(SCRIPT), "mcp", "shop.guard", "--config", "servers.json", "--listen", "127.0.0.1:0", *words],
+            [str(SCRIPT), "mcp", "shop.guard", "--config", "servers.json", "--listen", address, *words],
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=self.errors,
@@ -96,7 +103,7 @@ class Gateway:
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line.startswith("listening on http://"), (line, self.said)
+        assert line.startswith("listening on http"), (line, self.said)
         self.url = line.split(" on ")[1].strip()
         self.port = int(self.url.split(":")[2].split("/")[0])
 

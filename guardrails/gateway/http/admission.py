@@ -46,12 +46,15 @@ class Head:
 
 @dataclass(slots=True)
 class Gate:
-    """Who may come in. Without `keys` whoever reaches the address may, so it has to be one of this machine alone.
-    `hosts` are further names of it, `origins` those of pages that may call, such as `https://tools.example.com`."""
+    """Who may come in. Without `keys` whoever reaches the address may, so it has to be one of this machine alone, or
+    `certified`: a client had to show a certificate before it could ask, and no name that a page makes point here has
+    the server's one. `hosts` are further names of it, `origins` those of pages that may call, such as
+    `https://tools.example.com`."""
 
     keys: Keys | None = None
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = field(default=())
+    certified: bool = False
 
     def admit(self, head: Head) -> Caller:
         """Who calls. Raises `Refusal`."""
@@ -60,7 +63,9 @@ class Gate:
         return self._caller(head)
 
     def _check_host(self, host: str) -> None:
-        if self.keys is None and _name_of(host) not in (*LOOPBACK, *self.hosts):
+        if self.keys is not None or self.certified:
+            return
+        if _name_of(host) not in (*LOOPBACK, *self.hosts):
             raise Refusal(
                 421, "the header `Host` has a name that is not this server's: name it with `--allow-host`"
             )

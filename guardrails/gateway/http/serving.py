@@ -3,7 +3,7 @@
 Takes a plan. SIGTERM and SIGINT end it: streams on which nothing is under way end at once, requests have their grace, then
 servers are closed and whoever still waits is told so; a second signal gives no grace. SIGHUP reads the keys anew, and the
 policy where the plan says how; what cannot be read changes nothing. An address that others reach is not listened on unless
-they have to show a key.
+they have to show a key or a certificate.
 """
 
 from __future__ import annotations
@@ -49,10 +49,14 @@ class HttpPlan:
     tls: dict[str, Any] = field(default_factory=dict)
     reload: Callable[[], None] | None = None
 
+    @property
+    def wants_certificates(self) -> bool:
+        return "ssl_ca_certs" in self.tls
+
     def gate(self) -> Gate:
         """Who may come in. Raises `KeysError`."""
         keys = Keys.read(self.keys_file) if self.keys_file else None
-        return Gate(keys, self.hosts, self.origins)
+        return Gate(keys, self.hosts, self.origins, certified=self.wants_certificates)
 
 
 def serve_http(plan: HttpPlan) -> int:
@@ -62,7 +66,7 @@ def serve_http(plan: HttpPlan) -> int:
             __import__(name)
         except ImportError:
             raise GuardError(f"`guard mcp --listen` needs the package `{name}`: {EXTRA}") from None
-    check_reach([plan.address], authenticated=plan.keys_file is not None)
+    check_reach([plan.address], authenticated=plan.keys_file is not None or plan.wants_certificates)
     gate = plan.gate()
     found = listening(plan.address)
     if found.family != getattr(socket, "AF_UNIX", None):
@@ -88,14 +92,16 @@ async def _run(plan: HttpPlan, gate: Gate, found: socket.socket) -> int:
         loop.add_signal_handler(number, _stop, server, endpoint, plan.grace)
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, _reload, plan, endpoint)
-    loop.call_soon(_say_where, found)
+    loop.call_soon(_say_where, found, "https" if plan.tls else "http")
     await server.serve([found])
     return 0
 
 
-def _say_where(found: socket.socket) -> None:
+def _say_where(found: socket.socket, scheme: str) -> None:
     where = shown(found)
-    sys.stdout.write(f"listening on {where}{PATH if where.startswith('http') else ''}\n")
+    if where.startswith("http:"):
+        where = f"{scheme}:{where.removeprefix('http:')}{PATH}"
+    sys.stdout.write(f"listening on {where}\n")
     sys.stdout.flush()
 
 
