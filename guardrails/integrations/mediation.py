@@ -14,6 +14,7 @@ Every method has a twin for an event loop, with an `a` before its name.
 from __future__ import annotations
 
 from guardrails.errors import EvaluationError, GuardError, Unavailable
+from guardrails.integrations.given import session_given
 from guardrails.integrations.passages import (
     LOG,
     Checked,
@@ -81,7 +82,7 @@ class Mediation:
     answers count that come without one."""
 
     def __init__(self, session: AnySession, *, reviewer: str = "") -> None:
-        self.session = session
+        self.session: AnySession = session_given(session)
         self.reviewer = reviewer
         self.receipts = Receipts()
         self._open = Newest[Passage]()
@@ -172,7 +173,9 @@ class Mediation:
     def _keep(self, passage: Passage, answer: Answer) -> None:
         by = answer.by or self.reviewer
         if not by:
-            raise EvaluationError("an answer counts with the name of who gives it: say `by`")
+            raise EvaluationError(
+                "an answer counts with the name of who gives it: say `by` in it, or `reviewer=` of the adapter"
+            )
         desk = self.session.guard.approvals
         verdict = desk.approve if answer.approves else desk.deny
         verdict(passage.request, by=by, reason=answer.reason)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from threading import Lock
 
-from guardrails.errors import EvaluationError
+from guardrails.integrations.given import session_made, source_given
 from guardrails.integrations.mediation import Mediation
 
 TYPE_CHECKING = False
@@ -25,10 +25,11 @@ MOST_SESSIONS = 10_000
 
 class Seats:
     """The mediations of an adapter: one for each session that it serves. `session` is a session, or a function from
-    what the framework calls its context to one (which has to be the same for the same conversation)."""
+    what the framework calls its context to one (which has to be the same for the same conversation). Raises
+    `EvaluationError` for anything else."""
 
     def __init__(self, session: AnySession | Callable[[Any], AnySession], *, reviewer: str = "") -> None:
-        self._session = session
+        self._session = source_given(session)
         self._reviewer = reviewer
         self._seats: OrderedDict[str, Mediation] = OrderedDict()
         self._lock = Lock()
@@ -36,9 +37,7 @@ class Seats:
     def of(self, context: Any = None) -> Mediation:
         """The mediation of a run. Raises what the function raises, and `EvaluationError` for no session."""
         source: Any = self._session
-        session = source if hasattr(source, "check_call") else source(context)
-        if not hasattr(session, "check_call"):
-            raise EvaluationError(f"the adapter needs a session of a guard, not `{type(session).__name__}`")
+        session = source if hasattr(source, "check_call") else session_made(source(context))
         with self._lock:
             seat = self._seats.get(session.id)
             if seat is None:

@@ -64,7 +64,7 @@ def test_an_answer_without_a_name_hears_where_names_come_from() -> None:
     mediation = Mediation(GUARD.session())
     refused = mediation.answered(mediation.call("pay", {}, "c1"), Answer(approves=True))
     assert not refused.allowed
-    assert "`by` in the answer, or `reviewer=` of the adapter" in refused.text
+    assert "say `by` in it, or `reviewer=` of the adapter" in refused.text
 
 
 def test_one_session_for_each_key_takes_a_guard() -> None:

@@ -86,6 +86,8 @@ class Caller:
 
 def one_for_each_key(guard: Guard) -> Callable[[Caller], Session]:
     """A session for each key and user of a proxy, the same in all its workers where the guard has a store."""
+    if not hasattr(guard, "session"):
+        raise EvaluationError(f"`one_for_each_key` takes a guard, not `{type(guard).__name__}`")
     sessions: OrderedDict[str, Session] = OrderedDict()
     lock = Lock()
 

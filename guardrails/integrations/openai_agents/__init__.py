@@ -23,6 +23,7 @@ except ImportError as error:  # pragma: no cover - the message is all there is
 
 from guardrails.errors import EvaluationError
 from guardrails.integrations.coverage import Covered
+from guardrails.integrations.given import names_given, nearest
 from guardrails.integrations.model_streams import MODES
 from guardrails.integrations.openai_agents.hooks import GuardedHooks
 from guardrails.integrations.openai_agents.model import GuardedModel
@@ -60,7 +61,7 @@ def guarded(
     if streaming not in MODES:
         raise EvaluationError(f"streaming is `whole` or `pieces`, not `{streaming}`")
     watch = Watch(
-        session, reviewer=reviewer, streaming=streaming, unchecked=frozenset(unchecked), provider=provider
+        session, reviewer=reviewer, streaming=streaming, unchecked=names_given(unchecked), provider=provider
     )
     copied: Agent[Any] = Guarding(watch).agent(agent)
     return copied
@@ -124,7 +125,7 @@ class Guarding:
         if tool.name not in self.watch.unchecked:
             raise EvaluationError(
                 f"`{tool.name}` ({type(tool).__name__}) does not run where a check can stand: take it out of the"
-                f" agent, or name it in `unchecked`"
+                f" agent, or name it in `unchecked`{nearest(self.watch.unchecked, tool.name)}"
             )
         return tool
 

@@ -21,6 +21,7 @@ except ImportError as error:  # pragma: no cover - the message is all there is
 
 from guardrails.errors import EvaluationError
 from guardrails.integrations.coverage import Covered
+from guardrails.integrations.given import names_given
 from guardrails.integrations.model_streams import MODES
 from guardrails.integrations.pydantic_ai.model import GuardedModel, text_of
 from guardrails.integrations.pydantic_ai.run import FINDERS, Memory, Run, raise_unless_judged, refuse_hosted
@@ -65,7 +66,7 @@ class GuardCapability(AbstractCapability[Any]):
         self._memory = Memory()
         self._reviewer = reviewer
         self._streaming = streaming
-        self._unchecked = frozenset(unchecked)
+        self._unchecked = names_given(unchecked)
         self._run: Run | None = None
 
     @property

@@ -21,6 +21,7 @@ from pydantic_ai.messages import (
 
 from guardrails.errors import EvaluationError, GuardError, Halted
 from guardrails.integrations.answers import Answer
+from guardrails.integrations.given import nearest
 from guardrails.integrations.pydantic_ai.tools import seen
 from guardrails.integrations.receipts import Unmediated
 
@@ -244,7 +245,7 @@ def refuse_hosted(kinds: Iterable[str], unchecked: frozenset[str]) -> None:
         if kind not in unchecked and kind not in FINDERS:
             raise EvaluationError(
                 f"`{kind}` is run by the model's provider, where no check can stand: take it out of the agent, or name"
-                f" it in `unchecked`"
+                f" it in `unchecked`{nearest(unchecked, kind)}"
             )
 
 
