@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from guardrails.runtime.program import Program
 
-FORMAT = 6
+FORMAT = 7
 """Changes with the shape of what is stored."""
 
 MAX_UNITS = 2_000

@@ -107,7 +107,7 @@ class Compiler:
         )
 
     def unit(self, point: Any, tool: str | None) -> tuple[object, ...]:
-        """The unit of a point and tool, as plain data: `(effects, functions, constants, owners, meters)`."""
+        """The unit of a point and tool, as plain data: `(effects, functions, constants, owners, meters, always)`."""
         lowered = [self._lowered(rule, tool) for rule in self.rules_for(point, tool)]
         return UnitBuilder(self.checked, point, tool).build(lowered)
 
@@ -140,12 +140,15 @@ class UnitBuilder:
         self.constants: dict[object, str] = {}
         self.owners: list[tuple[object, ...]] = []
         self.codes: list[tuple[str, bytes]] = []
+        self.always = 0
 
     def build(self, rules: Sequence[Lowered]) -> tuple[object, ...]:
         for file, group in groupby(rules, key=lambda lowered: lowered.rule.statement.span.file):
             self._function(file, list(group))
         constants = tuple((name, description) for description, name in self.constants.items())
-        return (tuple(self.effects), tuple(self.codes), constants, tuple(self.owners), tuple(self.meters))
+        return (
+            tuple(self.effects), tuple(self.codes), constants, tuple(self.owners), tuple(self.meters), self.always,
+        )  # fmt: skip
 
     def _function(self, file: str, rules: list[Lowered]) -> None:
         emission = Emission((part for lowered in rules for part in _shared_parts(lowered)), self.constants)
@@ -158,6 +161,7 @@ class UnitBuilder:
                 always |= 1 << first
                 continue
             body += self._statements(emission, lowered, first)
+        self.always |= always
         counts = any(isinstance(lowered.meaning, Meter | Fuse) for lowered in rules)
         whole = [
             *self._prologue(emission),

@@ -22,7 +22,7 @@ from guardrails.model import (
 )
 from guardrails.runtime.failures import failure_of
 from guardrails.runtime.operations import described
-from guardrails.runtime.program import DECISIONS_KEPT, Unit, taken_apart
+from guardrails.runtime.program import DECISIONS_KEPT, NO_RULES, Unit, taken_apart
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Engine:
         return self.program.unit(point, tool)
 
     def _unnamed(self, point: str) -> Decision:
-        nothing = Unit(point, "?", ((), (), (), (), ()))
+        nothing = Unit(point, "?", NO_RULES)
         return self._malformed(nothing, f"a tool's name is a string of 1 to {MAX_NAME} characters")
 
     def _decided(self, unit: Unit, fired: Any, event: tuple[Any, ...]) -> Decision:

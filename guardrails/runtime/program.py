@@ -59,12 +59,23 @@ class Owner:
 
 
 class Unit:
-    """The compiled rules for one point and tool."""
+    """The compiled rules for one point and tool. `always` are the bits of effects that no condition holds back."""
 
-    __slots__ = ("check", "decisions", "effects", "meters", "owners", "plain", "point", "rows", "tool")
+    __slots__ = (
+        "always",
+        "check",
+        "decisions",
+        "effects",
+        "meters",
+        "owners",
+        "plain",
+        "point",
+        "rows",
+        "tool",
+    )
 
     def __init__(self, point: str, tool: str | None, data: tuple[Any, ...]) -> None:
-        effects, codes, constants, owners, meters = data
+        effects, codes, constants, owners, meters, self.always = data
         self.point = point
         self.tool = tool
         self.effects = tuple(map(Effect, effects))
@@ -81,6 +92,10 @@ class Unit:
             else:
                 self.rows[name] = namespace[name]
         self.check = checks[0] if len(checks) == 1 else _chained(checks)
+
+
+NO_RULES: tuple[Any, ...] = ((), (), (), (), (), 0)
+"""The data of a unit that no rule speaks of."""
 
 
 def taken_apart(answer: Any) -> tuple[int, Any, Any]:
@@ -163,7 +178,7 @@ class Program:
         if data is None and (tool is None or self._matches(point, tool)):
             data = self.compile_unit(point, tool)
         known = tool is None or tool in self.head["tools"]
-        unit = Unit(point, tool, data or ((), (), (), (), ()))
+        unit = Unit(point, tool, data or NO_RULES)
         if known or self._strangers < MAX_STRANGERS:
             self._strangers += not known
             ready[tool] = unit
