@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from guardrails.gateway.links import Who
     from guardrails.guard import Guard
+    from guardrails.runtime.program import Effect
     from guardrails.session import Session
 
 NOWHERE = Place("<gateway>", 0, 0, 0, 0)
@@ -91,9 +92,12 @@ class Judge:
         return self.session.halted
 
     def may_ever(self, tool: str) -> bool:
-        """Whether some statement could let a call of this tool through; False only when none could."""
+        """Whether some statement could let a call of this tool through; False only when none could, or another one
+        refuses every call of it."""
         program = self.guard.engine.program
         unit = program.unit("call", tool)
+        if any(unit.always >> bit & 1 and _refuses(effect) for bit, effect in enumerate(unit.effects)):
+            return False
         if any(effect.grants and not effect.shadow for effect in unit.effects):
             return True
         declared = program.defaults.get("call")
@@ -117,6 +121,10 @@ class Judge:
         failure = Failure("gateway", kind, message, NOWHERE)
         denial = Denial(retry, message)
         return Decision(Outcome.DENY, self.guard.digest, errors=(failure,), denial=lambda _: denial)
+
+
+def _refuses(effect: Effect) -> bool:
+    return not effect.shadow and effect.outcome is not None and effect.outcome.rank >= Outcome.DENY.rank
 
 
 def told(decision: Decision) -> str:

@@ -562,3 +562,46 @@ def test_progress_that_nobody_wants_or_of_nothing_is_dropped() -> None:
         assert len(peer.heard) == before
 
     run(work())
+
+
+HIDING = """
+policy p
+type principal { role: string }
+param strict: bool = true
+on call "mcp.srv.*" { allow }
+on call "mcp.srv.delete_*" { deny because "Nothing is deleted here." }
+on call "mcp.srv.wipe" { halt }
+on call "mcp.srv.when" { deny when strict }
+on call "mcp.srv.unless" { deny unless principal.role == "admin" }
+on call "mcp.srv.shadowed" { shadow deny }
+on call "mcp.srv.counted" { limit 1 per 1d by session.id }
+on call "mcp.srv.above" { threshold args.n { up to 1: allow; above: deny } }
+on call "mcp.srv.asked" { ask owner }
+on call "mcp.srv.pruned" { redact /x/ in args.a }
+on call "mcp.*" when principal.role == "guest" { deny }
+"""
+
+
+def test_a_tool_that_is_denied_whatever_the_call_is_hidden_beside_a_grant() -> None:
+    async def work() -> None:
+        srv = FakeServer("srv")
+        kept = ["when", "unless", "shadowed", "counted", "above", "asked", "pruned", "free"]
+        for name in ("delete_a", "delete_b", "wipe", *kept):
+            srv.offer(name)
+        _, peer = gateway(HIDING, srv)
+        await peer.begin()
+        listed = (await peer.ask("tools/list"))["result"]["tools"]
+        assert [each["name"] for each in listed] == kept
+        assert "Nothing is deleted here" in said(await peer.call("delete_a"))
+
+    run(work())
+
+
+def test_a_default_of_deny_beside_a_grant_hides_nothing() -> None:
+    async def work() -> None:
+        srv = FakeServer("srv").offer("a").offer("b")
+        _, peer = gateway('policy p\ndefault call deny\non call "mcp.srv.a" { allow }', srv)
+        await peer.begin()
+        assert [each["name"] for each in (await peer.ask("tools/list"))["result"]["tools"]] == ["a"]
+
+    run(work())
