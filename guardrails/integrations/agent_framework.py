@@ -31,9 +31,9 @@ try:
 
     from guardrails.integrations.agent_hooks import RUN, GuardInterceptor, Run
 except ImportError as error:
-    raise ImportError(
-        "the adapter for Microsoft Agent Framework needs it: pip install 'guard-policy[agent-framework]'"
-    ) from error
+    from guardrails.integrations.needing import missing
+
+    raise ImportError(missing("agent-framework")) from error
 
 from guardrails.errors import Halted
 from guardrails.integrations.answers import answer_of

@@ -20,9 +20,9 @@ from typing import Any
 try:
     from agent_hooks import ALLOW, ApprovalOutcome, ApprovalResolution, Verdict
 except ImportError as error:
-    raise ImportError(
-        "the interceptor for AGENT-HOOKS needs its SDK: pip install 'guard-policy[agent-framework]'"
-    ) from error
+    from guardrails.integrations.needing import missing
+
+    raise ImportError(missing("agent-framework")) from error
 
 from guardrails.integrations.answers import answer_of
 from guardrails.integrations.passages import Checked

@@ -29,7 +29,9 @@ try:
     from crewai.utilities.string_utils import sanitize_tool_name
     from pydantic import BaseModel, PrivateAttr
 except ImportError as error:
-    raise ImportError("the adapter for CrewAI needs it: pip install 'guard-policy[crewai]'") from error
+    from guardrails.integrations.needing import missing
+
+    raise ImportError(missing("crewai")) from error
 
 from guardrails.errors import Denied, EvaluationError, Halted
 from guardrails.integrations.answers import answer_of

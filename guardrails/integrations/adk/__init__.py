@@ -20,7 +20,9 @@ try:
     from google.adk.plugins.base_plugin import BasePlugin
     from google.genai import types
 except ImportError as error:
-    raise ImportError("the adapter for Google ADK needs it: pip install 'guard-policy[adk]'") from error
+    from guardrails.integrations.needing import missing
+
+    raise ImportError(missing("adk")) from error
 
 from guardrails.errors import EvaluationError
 from guardrails.integrations.adk.coverage import coverage, is_hosted

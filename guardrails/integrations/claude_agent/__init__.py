@@ -21,9 +21,9 @@ try:
     import claude_agent_sdk
     from claude_agent_sdk import ClaudeAgentOptions, ClaudeSDKClient, HookMatcher
 except ImportError as error:
-    raise ImportError(
-        "the adapter for the Claude Agent SDK needs it: pip install 'guard-policy[claude-agent]'"
-    ) from error
+    from guardrails.integrations.needing import missing
+
+    raise ImportError(missing("claude-agent")) from error
 
 from guardrails.errors import EvaluationError
 from guardrails.integrations.claude_agent.hooks import Hooks

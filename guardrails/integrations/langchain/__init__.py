@@ -23,9 +23,9 @@ try:
         hook_config,
     )
 except ImportError as error:
-    raise ImportError(
-        "Guard in LangChain needs langchain 1: pip install 'guard-policy[langchain]'"
-    ) from error
+    from guardrails.integrations.needing import missing
+
+    raise ImportError(missing("langchain")) from error
 
 from typing import Annotated, Any, NotRequired
 

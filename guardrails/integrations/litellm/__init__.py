@@ -22,7 +22,9 @@ try:
     from litellm.integrations.custom_guardrail import CustomGuardrail
     from litellm.types.utils import ModelResponse
 except ImportError as error:
-    raise ImportError("Guard in LiteLLM needs litellm: pip install 'guard-policy[litellm]'") from error
+    from guardrails.integrations.needing import missing
+
+    raise ImportError(missing("litellm")) from error
 
 from guardrails.errors import EvaluationError, GuardError
 from guardrails.integrations.litellm.bodies import judged_request, judged_response

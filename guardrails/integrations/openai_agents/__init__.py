@@ -17,9 +17,9 @@ from typing import Any
 try:
     from agents import Agent, FunctionTool, Handoff, ToolsToFinalOutputResult
 except ImportError as error:  # pragma: no cover - the message is all there is
-    raise ImportError(
-        "the adapter needs the OpenAI Agents SDK: pip install 'guard-policy[openai-agents]'"
-    ) from error
+    from guardrails.integrations.needing import missing
+
+    raise ImportError(missing("openai-agents")) from error
 
 from guardrails.errors import EvaluationError
 from guardrails.integrations.coverage import Covered

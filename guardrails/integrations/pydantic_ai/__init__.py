@@ -17,7 +17,9 @@ try:
     from pydantic_ai.messages import ModelResponse
     from pydantic_ai.toolsets import ExternalToolset, FunctionToolset
 except ImportError as error:  # pragma: no cover - the message is all there is
-    raise ImportError("the adapter needs Pydantic AI: pip install 'guard-policy[pydantic-ai]'") from error
+    from guardrails.integrations.needing import missing
+
+    raise ImportError(missing("pydantic-ai")) from error
 
 from guardrails.errors import EvaluationError
 from guardrails.integrations.coverage import Covered
