@@ -150,8 +150,10 @@ def observed(check: Check, decide: Callable[[], Decision]) -> Decision:
         _ACTIVE.reset(token)
 
 
-async def observed_later(check: Check, decide: Callable[[], Awaitable[Decision]]) -> Decision:
-    """The same for a check that is awaited."""
+async def observed_later(
+    check: Check, decide: Callable[[], Awaitable[Decision]], at_once: Callable[[], Decision] | None = None
+) -> Decision:
+    """The same for a check that is awaited. `at_once` is how it is decided where nothing has to be waited for."""
     active = _ACTIVE.get()
     fresh = _fresh(check.observers, active)
     if not fresh:
@@ -159,7 +161,7 @@ async def observed_later(check: Check, decide: Callable[[], Awaitable[Decision]]
     token, waiting = _ACTIVE.set((*active, *fresh)), list[Observer]()
     try:
         _begin(fresh, check, waiting)
-        decision = await decide()
+        decision = await decide() if at_once is None else at_once()
         while waiting:
             decision = await waiting.pop().ended_later(check, decision)
         return decision
@@ -235,6 +237,11 @@ def _tell(check: Check, what: str, decision: Decision | None) -> None:
 class Observing(Session):
     """The checks of a session, with its guard's observers around them."""
 
+    @property
+    def _is_quick(self) -> bool:
+        """Whether calls are decided without anything that may block."""
+        return False
+
     def _check(self, point: str, tool: Any, args: Any, payload: Any, **known: Any) -> Check:
         who = (self.id, self._principal, self._agent)
         check = Check(self.guard, who, point, tool, args, payload, **known)
@@ -273,7 +280,11 @@ class Observing(Session):
     ) -> Decision:
         check = self._check_call(tool, args, call_id, settings)
         return await observed_later(
-            check, lambda: super(Observing, self).acheck_call(tool, args, call_id=call_id, **settings)
+            check,
+            lambda: super(Observing, self).acheck_call(tool, args, call_id=call_id, **settings),
+            (lambda: super(Observing, self).check_call(tool, args, call_id=call_id, **settings))
+            if self._is_quick
+            else None,
         )
 
     def check_result(
@@ -394,6 +405,10 @@ class Observing(Session):
 
 class ObservedSession(Observing):
     """A session of a guard with observers."""
+
+    @property
+    def _is_quick(self) -> bool:
+        return self._ledger is None and not self.guard.host.functions
 
 
 class ObservedDelegate(Observing, Delegate):
