@@ -58,11 +58,15 @@ class Cleaner:
         """Whether something is found across texts that stand side by side, but a mask that stands for one."""
         return any(not _is_mask(text[match.start : match.end]) for match in self._detector.find(text))
 
+    def is_clean(self, texts: Sequence[str]) -> bool:
+        """Whether one look at all of them together is enough to know that there is nothing to clean."""
+        whole = APART.join(texts)
+        return len(whole) <= LOOK and "\\" not in whole and self._is_clean(whole)
+
     def suspects(self, texts: Sequence[str]) -> set[int]:
         """The places of texts that have to be looked at by themselves; of the others one look at all of them
         together was enough to know that there is nothing to clean."""
-        whole = APART.join(texts)
-        if len(whole) <= LOOK and "\\" not in whole and self._is_clean(whole):
+        if self.is_clean(texts):
             return set()
         hidden = {at for at, text in enumerate(texts) if "\\" in text}
         plain = [at for at in range(len(texts)) if at not in hidden]

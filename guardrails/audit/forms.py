@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from orjson import dumps
 
+from guardrails.audit.record import rfc3339
 from guardrails.version import VERSION
 
 if TYPE_CHECKING:
@@ -37,18 +38,18 @@ class Forms:
         self._places: dict[tuple[Any, ...], str] = {}
         self._verdicts: dict[tuple[Any, ...], tuple[Any, str]] = {}
 
-    def begun(self, draft: Draft, handle: str, at: str) -> str | None:
+    def begun(self, draft: Draft, handle: str) -> str | None:
         """The record without its body, which follows; None for one that has to be made field by field."""
         decision = draft.decision
         if decision is None or not _is_ordinary(draft.fields, decision):
             return None
         try:
-            text = self._text(draft, decision, handle, at)
+            text = self._text(draft, decision, handle)
         except TypeError:  # names that are no texts, and halves of surrogate pairs
             return None
         return None if "\\u0000" in text else text
 
-    def _text(self, draft: Draft, decision: Decision, handle: str, at: str) -> str:
+    def _text(self, draft: Draft, decision: Decision, handle: str) -> str:
         fields = draft.fields
         get = fields.get
         place = self._place((get("session"), handle, get("agent"), get("point"), get("tool")))
@@ -58,7 +59,7 @@ class Forms:
         call = f'"call_id":{_quoted(call)},' if call else ""
         held = f'"reservation":{_quoted(held)},' if held else ""
         return (
-            f'"at":"{at}","us":{draft.us},"kind":"{fields["kind"]}","id":"{fields["id"]}",{ref}'
+            f'"at":"{rfc3339(draft.us)}","us":{draft.us},"kind":"{fields["kind"]}","id":"{fields["id"]}",{ref}'
             f'"trace":"{fields["trace"]}","span":"{fields["span"]}",{place}{call}{verdict}'
             f'"latency_us":{fields["latency_us"]},{held}'
         )
@@ -110,7 +111,7 @@ def _is_ordinary(fields: dict[str, Any], decision: Decision) -> bool:
     return (
         not (decision.errors or decision.consent or decision.labels or decision.origins)
         and fields.get("clock") is None
-        and fields.keys() <= ORDINARY
+        and ORDINARY.issuperset(fields)
         and "latency_us" in fields
     )
 

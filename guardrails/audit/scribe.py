@@ -20,7 +20,7 @@ from guardrails.audit.record import as_json, body_of, rfc3339
 from guardrails.version import VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from guardrails.audit.subjects import Subject, Subjects
     from guardrails.model import Decision
@@ -69,18 +69,18 @@ class Scribe:
     def bodies(self, drafts: Sequence[Draft]) -> list[bytes | Unmade]:
         """The bytes of records. Never raises."""
         sheets = [self._sheet(draft) for draft in drafts]
-        whole = [sheet for sheet in sheets if sheet.__class__ is Sheet]
-        suspects = self._suspects(whole)
+        suspects = self._suspects([sheet for sheet in sheets if sheet.__class__ is Sheet])
         return [
-            sheet if isinstance(sheet, Unmade) else self._finished(sheet, is_suspect=id(sheet) in suspects)
+            sheet if isinstance(sheet, Unmade) else self._finished(sheet, is_suspect=sheet in suspects)
             for sheet in sheets
         ]
 
-    def _suspects(self, sheets: Sequence[Any]) -> set[int]:
-        if self._cleaner is None:
-            return set()
+    def _suspects(self, sheets: Sequence[Any]) -> Collection[Any]:
+        """Those with something that may have to be taken out."""
+        if self._cleaner is None or self._cleaner.is_clean(_texts_of(sheets)):
+            return ()
         places = self._cleaner.suspects([sheet.text for sheet in sheets])
-        return {id(sheets[at]) for at in places}
+        return {sheets[at] for at in places}
 
     def plainly(self, kind: str, facts: Mapping[str, Any], fields: dict[str, Any]) -> bytes:
         """The bytes of a record whose facts are in the clear, without secrets."""
@@ -120,14 +120,15 @@ class Scribe:
 
     def _by_form(self, sheet: Sheet) -> bytes | None:
         """A record like most; None for any other one."""
-        draft, content = sheet.draft, sheet.draft.content
-        if (content is not None and content.withheld) or not sheet.holds_something:
+        draft, subject = sheet.draft, sheet.subject
+        content = draft.content
+        if content is None or content.withheld or not content.body:
             return None
-        begun = self._forms.begun(draft, sheet.subject.handle, rfc3339(draft.us))
+        begun = self._forms.begun(draft, subject.handle)
         if begun is None:
             return None
-        sealed = sheet.subject.seal(sheet.whole, draft.fields["id"])
-        digest = sheet.digest
+        sealed = subject.seal(sheet.whole, draft.fields["id"])
+        digest = None if content.body is content.original else sheet.digest
         end = "" if digest is None else f',"digest":{{"{draft.part}":"{digest}"}}'
         return f'{begun}"body":{{"sealed":"{sealed}"}}{end}'.encode()
 
@@ -224,6 +225,12 @@ class Unmade:
         self.note = own_record("note", {**said, "id": draft.fields.get("id")}, draft.us)
         self.error = AuditUnavailable(f"a record cannot be made: {error}")
         self.error.__cause__ = error
+
+
+def _texts_of(sheets: Sequence[Sheet]) -> list[str]:
+    """All that secrets are looked for in, with names that many records have in common only once."""
+    names = {str(each) for sheet in sheets for each in map(sheet.draft.fields.get, NAMES) if each}
+    return [b"\n\n".join([sheet.whole for sheet in sheets]).decode(), *names]
 
 
 def _whole(draft: Draft, inner: bytes | None) -> bytes:
