@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
-from collections.abc import Callable
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
 from threading import Lock, Thread
@@ -31,8 +33,9 @@ ARGS = {"customer_id": "c-17", "amount": 40, "reason": "the parcel arrived late 
 PRINCIPAL = {"id": "ana", "tenant": "north", "mail": "ana@example.com"}
 KEYS = Keys(b"the key of a bench, long enough")
 THREADS = (1, 8, 32, 64)
-CALLS = 2_400
-"""Records of one measurement with threads."""
+TASKS = (8, 32, 64, 256)
+CALLS = 2_560
+"""Records of one measurement with threads or tasks."""
 
 ROUNDS = 9
 BURST = 200
@@ -44,7 +47,8 @@ VERIFIED = 200_000
 def run() -> list[Table]:
     with tempfile.TemporaryDirectory() as folder:
         return [
-            durable(Path(folder)), buffered(Path(folder)), steps(Path(folder)), verifying(Path(folder)),
+            durable(Path(folder)), awaited(Path(folder)), buffered(Path(folder)), buffered_tasks(Path(folder)),
+            steps(Path(folder)), verifying(Path(folder)),
         ]  # fmt: skip
 
 
@@ -108,10 +112,7 @@ def durable(folder: Path) -> Table:
         ("threads", "bare group commit/s", "decisions/s", "part of the ceiling"),
         aim="60 % of the ceiling",
     )
-    log = AuditLog(FileHome(str(folder / "durable"), KEYS))
-    session = guard(log).session(id="s-1", principal=PRINCIPAL)
-    session.check_call("refund", ARGS)
-    size = max(map(len, (folder / "durable").glob("*.jsonl").__next__().read_bytes().splitlines()))
+    log, session, size = _logged(folder / "durable")
     bare = Bare(folder / "bare", size)
     for threads in THREADS:
         rates = [
@@ -123,6 +124,15 @@ def durable(folder: Path) -> Table:
         table.add(threads, round(ceiling), round(ours), f"{median(parts):.0%}")
     log.close()
     return table
+
+
+def _logged(folder: Path) -> tuple[AuditLog, Any, int]:
+    """A durable log, a session that writes to it, and the bytes of a record."""
+    log = AuditLog(FileHome(str(folder), KEYS))
+    session = guard(log).session(id="s-1", principal=PRINCIPAL)
+    session.check_call("refund", ARGS)
+    size = max(map(len, next(folder.glob("*.jsonl")).read_bytes().splitlines()))
+    return log, session, size + 1
 
 
 def _rate(threads: int, action: Callable[[], Any]) -> float:
@@ -137,6 +147,87 @@ def _rate(threads: int, action: Callable[[], Any]) -> float:
     for worker in workers:
         worker.join()
     return CALLS / (perf_counter() - began)
+
+
+class BareTasks:
+    """The same for tasks of one event loop: a thread writes and syncs, the loop gathers meanwhile."""
+
+    def __init__(self, path: Path, size: int, loop: AbstractEventLoop) -> None:
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self._line = b"x" * (size - 1) + b"\n"
+        self._loop = loop
+        self._waiting: list[Future[None]] = []
+        self._batch: list[Future[None]] = []
+        self._busy = False
+        self._bell = Lock()
+        self._bell.acquire()
+        Thread(target=self._serve, daemon=True).start()
+
+    async def write(self) -> None:
+        future = self._loop.create_future()
+        self._waiting.append(future)
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._next)  # with all that the tasks which are ready will add
+        await future
+
+    def _next(self) -> None:
+        self._busy = bool(self._waiting)
+        if self._waiting:
+            self._batch, self._waiting = self._waiting, []
+            self._bell.release()
+
+    def _serve(self) -> None:
+        while True:
+            self._bell.acquire()
+            batch = self._batch
+            os.write(self._handle, self._line * len(batch))
+            os.fdatasync(self._handle)
+            self._loop.call_soon_threadsafe(self._told, batch)
+
+    def _told(self, batch: list[Future[None]]) -> None:
+        for future in batch:
+            future.set_result(None)
+        self._loop.call_soon(self._next)
+
+
+def awaited(folder: Path) -> Table:
+    table = Table(
+        "records that are on disk before a task of an event loop goes on",
+        ("tasks", "bare, threads/s", "bare, tasks/s", "decisions/s", "part of threads", "part of tasks"),
+        aim="60 % of the ceiling of threads",
+    )
+    log, session, size = _logged(folder / "awaited")
+    threads = Bare(folder / "bare threads", size)
+
+    async def run() -> None:
+        tasks = BareTasks(folder / "bare tasks", size, asyncio.get_running_loop())
+        for count in TASKS:
+            rates = [
+                (
+                    _rate(min(count, THREADS[-1]), threads.write),
+                    await _task_rate(count, tasks.write),
+                    await _task_rate(count, lambda: session.acheck_call("refund", ARGS)),
+                )
+                for _ in range(ROUNDS)
+            ]
+            parts = [median(ours / each[at] for each in rates for ours in each[2:]) for at in (0, 1)]
+            found = [round(median(each[at] for each in rates)) for at in (0, 1, 2)]
+            table.add(count, *found, *(f"{part:.0%}" for part in parts))
+
+    asyncio.run(run())
+    log.close()
+    return table
+
+
+async def _task_rate(count: int, action: Callable[[], Awaitable[Any]]) -> float:
+    async def work() -> None:
+        for _ in range(CALLS // count):
+            await action()
+
+    began = perf_counter()
+    await asyncio.gather(*(work() for _ in range(count)))
+    return CALLS // count * count / (perf_counter() - began)
 
 
 # --- buffered ----------------------------------------------------------------------------------
@@ -175,6 +266,32 @@ def _burst(session: Any, after: Callable[[], Any] | None) -> float:
     if after is not None:
         after()
     return (perf_counter() - began) / BURST
+
+
+def buffered_tasks(folder: Path) -> Table:
+    table = Table(
+        "a decision of tasks of an event loop, until all is on disk",
+        ("tasks", "without a log", "buffered", "more"),
+    )
+    log = AuditLog(FileHome(str(folder / "buffered tasks"), KEYS))
+    plain = guard(None).session(id="s-1", principal=PRINCIPAL)
+    session = guard(log, "buffered").session(id="s-1", principal=PRINCIPAL)
+
+    async def seconds(count: int, asked: Any) -> float:
+        began = perf_counter()
+        await _task_rate(count, lambda: asked.acheck_call("refund", ARGS))
+        log.flush()
+        return (perf_counter() - began) / CALLS
+
+    async def run() -> None:
+        for count in TASKS:
+            found = [(await seconds(count, plain), await seconds(count, session)) for _ in range(ROUNDS)]
+            more = median(ours - none for none, ours in found)
+            table.add(count, *(Seconds(median(each[at] for each in found)) for at in (0, 1)), Seconds(more))
+
+    asyncio.run(run())
+    log.close()
+    return table
 
 
 # --- what a record is made of ------------------------------------------------------------------
