@@ -97,7 +97,7 @@ def _check_open(request: Request, answer: Answer) -> None:
 
 
 def _check_person(request: Request, by: str) -> None:
-    if not by.strip():
+    if not isinstance(by, str) or not by.strip():
         raise Rejected("an answer needs the name of who gives it")
     if _is_requester(request, by):
         raise Rejected(f"`{by}` asks for it, and cannot answer it as well: four eyes are needed")

@@ -20,7 +20,7 @@ from guardrails.approvals.asking import REQUESTS, keep_of
 from guardrails.approvals.batches import Batch, batched
 from guardrails.approvals.groups import Groups
 from guardrails.approvals.report import Habits, habits_of
-from guardrails.approvals.request import WAITING, Answer, Request
+from guardrails.approvals.request import STATES, WAITING, Answer, Request
 from guardrails.approvals.writing import read, written
 from guardrails.errors import EvaluationError, Unavailable
 from guardrails.stores.documents import MOST_KEY, MOST_SCANNED, Document
@@ -67,7 +67,10 @@ class Approvals:
 
     def list(self, *states: str, session: str | None = None, kind: str | None = None) -> tuple[Request, ...]:
         """Requests in one of these states (those that wait for an answer, where none is named), the oldest first.
-        `kind` is `ask` or `review`. Raises `StoreUnavailable`."""
+        `kind` is `ask` or `review`. Raises `StoreUnavailable`, and `EvaluationError` for a state that is none."""
+        for state in states:
+            if state not in (*STATES, "any"):
+                raise EvaluationError(f"there is no state `{state}`: use one of {', '.join(STATES)} or any")
         now = self._clock.now()
         wanted = states or WAITING
         found = [
@@ -130,8 +133,9 @@ class Approvals:
     ) -> Request:
         """Approve of a request. The approval can be used for as long as people had to give it, or for `seconds`
         if that is less; with `once` it is good for the call that the request shows, even where the policy lets
-        it be good for more. Raises `Rejected` where the answer does not count, and says why."""
-        lasting = None if seconds is None else int(seconds * 1_000_000)
+        it be good for more. Raises `Rejected` where the answer does not count, and says why; `EvaluationError` for
+        `seconds` that are no time."""
+        lasting = None if seconds is None else _lasting(seconds)
         return self._answer(id, "approve", by, reason, lasting=lasting, once=once, together=together)
 
     def deny(self, id: str, *, by: str, reason: str = "", once: bool = False, together: int = 1) -> Request:
@@ -148,6 +152,8 @@ class Approvals:
         self, ids: Iterable[str], verdict: str, *, by: str, reason: str = ""
     ) -> dict[str, Request | Rejected]:
         """The same answer to many requests; what came of each."""
+        if isinstance(ids, str):
+            raise EvaluationError("`answer_all` takes a list of ids; one of them is for `approve` or `deny`")
         wanted = tuple(dict.fromkeys(ids))
         found: dict[str, Request | Rejected] = {}
         for id in wanted:
@@ -184,6 +190,9 @@ class Approvals:
         once: bool = False,
         together: int = 1,
     ) -> Request:
+        if not isinstance(reason, str):
+            raise EvaluationError("the `reason` is a text")
+
         def change(request: Request, now: int) -> Request:
             if self._is_outdated(request) and verdict == "approve":
                 raise Rejected(f"request {request.id} is void: the policy has changed since it was asked")
@@ -246,6 +255,8 @@ class Approvals:
 
     def _request(self, id: str) -> tuple[Document, Request]:
         now = self._clock.now()
+        if not isinstance(id, str):
+            raise Rejected(_unnamed(id))
         if not 0 < len(id) < MOST_KEY // 4:
             raise Rejected("a request is named by its id")
         document = self._store.read(REQUESTS + id, now=now)
@@ -272,6 +283,22 @@ class Approvals:
             return False
         name, digest = self._policy
         return request.subject.policy_name == name and request.subject.policy != digest
+
+
+def _unnamed(given: object) -> str:
+    if given is None:  # `decision.request` where nothing could be kept
+        return (
+            "there is no request: a call that asks needs a session with a store: `Guard.load(..., store=...)`"
+        )
+    advice = ": give its `id`" if isinstance(given, Request) else ""
+    return f"a request is named by its id, and not by `{type(given).__name__}`{advice}"
+
+
+def _lasting(seconds: float) -> int:
+    """In microseconds. Raises `EvaluationError` for what is no time."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 1e12:
+        raise EvaluationError(f"`seconds` is a number above 0, not `{seconds}`")
+    return int(seconds * 1_000_000)
 
 
 def moment_of(text: str) -> float:

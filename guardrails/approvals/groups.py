@@ -83,6 +83,9 @@ def groups_of(given: Any) -> Groups:
         return Groups()
     if hasattr(given, "items"):
         return Groups(given)
+    if not hasattr(given, "__fspath__") and not isinstance(given, str):
+        message = 'reviewers are groups, such as {"finance": ["ana", "bob"]}, or the path of a file of them'
+        raise EvaluationError(f"{message}, and not `{type(given).__name__}`")
     from guardrails.approvals.groups_file import read_groups
 
     return read_groups(str(given))
