@@ -61,7 +61,8 @@ def test_a_log_that_cannot_be_written_lets_nothing_through(tmp_path: Path, monke
         def fail(*_: Any, **__: Any) -> Any:
             raise AuditError("the disk is full")
 
-        monkeypatch.setattr(guard.audit, "record", fail)
+        for way in ("record", "record_later"):
+            monkeypatch.setattr(guard.audit, way, fail)
         result = await peer.call("do")
         assert result["isError"]
         assert srv.called("do") == []
