@@ -54,10 +54,13 @@ async def list_tools(exchange: Exchange, flight: Flight) -> dict[str, Any]:
 
 async def _tools(exchange: Exchange, upstream: Upstream, flight: Flight) -> list[dict[str, Any]]:
     tools = await exchange.catalogues[upstream.name].tools(flight)
+    allowed = {name: each for name, each in tools.items() if exchange.judge.may_ever(each.policy_name)}
+    if tools and not allowed:
+        exchange.catalogues[upstream.name].say_closed()
     usable = [
         {**each.definition, "name": exchange.naming.outward(upstream.name, name)}
-        for name, each in tools.items()
-        if not each.trouble and exchange.judge.may_ever(each.policy_name)
+        for name, each in allowed.items()
+        if not each.trouble
     ]
     return await _judged(exchange, upstream, "tools/list", usable)
 
@@ -124,14 +127,25 @@ async def _judged(
     tool = exchange.naming.in_policy(upstream.name, method)
     if not exchange.judge.rules_results(tool):
         return entries
-    found = []
-    for entry in entries:
-        part = Part(entry, lambda value, entry=entry: {"entry": _same_entry(value, entry)})  # type: ignore[misc]
-        try:
-            found.append((await passed(exchange, tool, {}, [part])).get("entry", entry))
-        except Withheld as withheld:
-            say(f"an entry of `{tool}` is left out: {withheld}")
-    return found
+    found = await asyncio.gather(*(_entry(exchange, tool, entry) for entry in entries))
+    return [entry for entry in found if entry is not None]
+
+
+async def _entry(exchange: Exchange, tool: str, entry: dict[str, Any]) -> dict[str, Any] | None:
+    """An entry as the policy lets it through; None where it is left out. Many are judged at once, so that a log that
+    is written before a decision is told waits for the disk once for all of them."""
+    part = Part(entry, lambda value: {"entry": _same_entry(value, entry)})
+    try:
+        changed = await passed(exchange, tool, {}, [part])
+    except Withheld as withheld:
+        say(f"`{_name_of(entry)}` of `{tool}` is left out: {withheld}")
+        return None
+    return dict(changed.get("entry", entry))
+
+
+def _name_of(entry: dict[str, Any]) -> str:
+    named = (entry[key] for key in ("name", "uri", "uriTemplate") if key in entry)
+    return str(next(named, ""))[:100]
 
 
 def _same_entry(value: Any, entry: dict[str, Any]) -> dict[str, Any]:
