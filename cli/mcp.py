@@ -6,11 +6,14 @@ Standard output belongs to the protocol, so everything for people goes to standa
 from __future__ import annotations
 
 import os
+import sys
+from itertools import pairwise
+from shlex import join
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from guardrails.errors import GuardError, PolicyError
+from guardrails.errors import GuardError, PolicyError, Unavailable
 
 from . import exits
 from .certificates import NAMES, tls_options, tls_settings
@@ -24,17 +27,35 @@ if TYPE_CHECKING:
     from guardrails.gateway.hub import Plan
     from guardrails.gateway.links import Place
     from guardrails.guard import Guard
+    from guardrails.state import State
+
+
+SECONDS = 1.0
+"""How often the files of the policy are looked at."""
 
 
 class Serving(click.Command):
     """What stands after `--` is the server's own command line."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        _check_dashes(args)
         if "--" in args:
             at = args.index("--")
             ctx.meta["server"] = tuple(args[at + 1 :])
             args = args[:at]
         return super().parse_args(ctx, args)
+
+
+def _check_dashes(args: list[str]) -> None:
+    """Stop for a server's command line without the `--` before it: its options would be taken for ours."""
+    if "--" in args or any(each.partition("=")[0] in ("--config", "-h", "--help") for each in args):
+        return
+    for at, (before, word) in enumerate(pairwise(args), 1):
+        if before.endswith(".guard") and not word.endswith(".guard") and not word.startswith("-"):
+            whole = join(["guard", "mcp", *args[:at], "--", *args[at:]])
+            raise usage(
+                f"`{word}` is no policy", f"if it is the server's command, put `--` before it: `{whole}`"
+            )
 
 
 @click.command("mcp", cls=Serving)
@@ -107,6 +128,7 @@ def serving(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> in
         raise usage("a policy file is needed", "such as `guard mcp policy.guard -- uvx mcp-server-git`")
     _check_listening(options)
     try:
+        options["dashed"] = "server" in ctx.meta
         return _served(_plan(options, ctx.meta.get("server", ())), paths, options)
     except PolicyError as error:
         raise Stop(exits.POLICY, str(error)) from error
@@ -144,9 +166,10 @@ def _check_listening(options: dict[str, Any]) -> None:
 
 def _served(plan: Plan, paths: tuple[str, ...], options: dict[str, Any]) -> int:
     from guardrails.gateway.hub import Hub
+    from guardrails.gateway.reloading import SaidWatch
 
     guard = _guard(paths, options)
-    watching = None if options["no_watch"] else guard.watch()
+    watching = None if options["no_watch"] else SaidWatch(guard, SECONDS)
     try:
         if options["listen"] is not None:
             return _listened(guard, plan, options)
@@ -221,6 +244,8 @@ def _places(options: dict[str, Any], server: tuple[str, ...]) -> tuple[Place, ..
     from guardrails.gateway.configuration import ConfigurationError, read_places
     from guardrails.gateway.links import Local
 
+    if server == () and options["dashed"] and options["config"] is None:
+        raise usage("no command stands after `--`", "such as `guard mcp policy.guard -- uvx mcp-server-git`")
     if (options["config"] is not None) == bool(server):
         raise usage(
             "the servers are named once: after `--`, or in a file",
@@ -245,6 +270,16 @@ def _record(options: dict[str, Any], name: str) -> dict[str, Any]:
     return dict(value)
 
 
+def _note_silence(state: State) -> None:
+    """Tell of a store that does not answer. The gateway starts all the same, and refuses everything until it does."""
+    try:
+        state.store.halts(now=0)
+    except Unavailable as error:
+        sys.stderr.write(
+            f"guard mcp: the store does not answer, and calls are refused until it does: {error}\n"
+        )
+
+
 def _guard(paths: tuple[str, ...], options: dict[str, Any]) -> Guard:
     """The guard. It always has a store: pins and requests are there, and so is what other processes halt."""
     from guardrails.guard import Guard, Source
@@ -257,6 +292,7 @@ def _guard(paths: tuple[str, ...], options: dict[str, Any]) -> Guard:
     policy.keep()
     state = opened(named_store(options["store"]) or own_store(), options["prices"])
     check_prices(state)
+    _note_silence(state)
     source = Source(policy.paths, policy.params, policy.functions)
     guard = Guard(policy.program, source=source, state=state, reviewers=options["reviewers"])
     guard.write_to(options["audit"])

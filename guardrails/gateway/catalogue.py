@@ -54,11 +54,24 @@ class Catalogue:
         self._accepts = accepts
         self._tools: dict[str, Offered] = {}
         self._is_stale = True
+        self._is_said = False
         self._lock = asyncio.Lock()
 
     def spoil(self) -> None:
         """The server says that its tools have changed."""
         self._is_stale = True
+
+    def say_closed(self) -> None:
+        """Say, once, that the policy speaks of none of these tools: most often it calls the server something else."""
+        if self._is_said:
+            return
+        self._is_said = True
+        name = self._place.name
+        first = next(iter(self._tools.values())).policy_name
+        say(
+            f"the policy allows no tool of `{name}`, so none is shown: in policies one is called `{first}` (`--name` or the "
+            "name in the file of servers says the middle of it, `--as` all of it)"
+        )
 
     async def tools(self, flight: Flight | None = None) -> dict[str, Offered]:
         """All tools, asked for anew. Raises `ServerError` or `Unanswered`."""
@@ -111,6 +124,9 @@ class Catalogue:
         try:
             changed = self._pins.compared(self._place, digests, accept=self._accepts)
         except (GuardError, ValueError) as error:
+            say(
+                f"the tools of `{self._place.name}` are left out, because whether they have changed cannot be told: {error}"
+            )
             return dict.fromkeys(tools, f"whether it has changed cannot be told: {error}")
         if changed:
             named = ", ".join(f"`{name}`" for name in sorted(changed))

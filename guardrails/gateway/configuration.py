@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from guardrails.diagnostics import did_you_mean
 from guardrails.errors import GuardError
 from guardrails.gateway.links import Local, Place, Remote
 from guardrails.strict_json import read_json
@@ -57,7 +58,10 @@ def places_of(
 
 def _place(name: str, entry: Any, environment: Mapping[str, str], path: str) -> Place:
     if not isinstance(entry, dict) or ("command" in entry) == ("url" in entry):
-        raise ConfigurationError(f"`{path}`: the server `{name}` has a `command` or a `url`")
+        meant = _meant(entry, ("command", "url")) if isinstance(entry, dict) else ""
+        raise ConfigurationError(
+            f"`{path}`: the server `{name}` has a `command` or a `url`, and not both{meant}"
+        )
     kind = entry.get("type", "stdio" if "command" in entry else "http")
     known = TYPES.get(kind) if isinstance(kind, str) else None
     if known is None or ("command" in known) != ("command" in entry):
@@ -67,13 +71,18 @@ def _place(name: str, entry: Any, environment: Mapping[str, str], path: str) -> 
         )
     unknown = [key for key in entry if key not in known]
     if unknown:
-        raise ConfigurationError(
-            f"`{path}`: the server `{name}` has no `{unknown[0]}`, but {', '.join(known)}"
-        )
+        meant = _meant(unknown[:1], known) or f"; a server has {', '.join(known)}"
+        raise ConfigurationError(f"`{path}`: `{unknown[0]}` is not known here, in the server `{name}`{meant}")
     try:
         return _local(name, entry, environment) if "command" in entry else _remote(name, entry)
     except (TypeError, KeyError) as error:
         raise ConfigurationError(f"`{path}`: the server `{name}`: {error.args[0]}") from None
+
+
+def _meant(written: Iterable[str], known: Iterable[str]) -> str:
+    """What somebody who wrote this may have meant, where one of the known words is near."""
+    found = (did_you_mean(each, known) for each in written if each not in known)
+    return next((f"; {each}" for each in found if each), "")
 
 
 def _local(name: str, entry: dict[str, Any], environment: Mapping[str, str]) -> Local:

@@ -18,8 +18,9 @@ from guardrails.integrations.servers import KEYS
 from guardrails.integrations.settings_files import read_settings
 
 VALUED = (
-    "--agent", "--allow-host", "--allow-origin", "--as", "--audit", "--config", "--functions", "--keys", "--listen",
-    "--name", "--param", "--present", "--prices", "--principal", "--reviewers", "--session", "--store", "--timeout",
+    "--agent", "--allow-host", "--allow-origin", "--as", "--audit", "--client-ca", "--config", "--functions", "--keys",
+    "--listen", "--name", "--param", "--present", "--prices", "--principal", "--reviewers", "--session", "--store",
+    "--timeout", "--tls-cert", "--tls-key",
 )  # fmt: skip
 """Options of `guard mcp` that take a value."""
 

@@ -13,6 +13,7 @@ from guardrails.gateway.flights import Declined
 from guardrails.gateway.messages import INVALID_REQUEST
 from guardrails.gateway.naming import INSTRUCTIONS
 from guardrails.gateway.passing import text_judged
+from guardrails.gateway.stdio import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +64,10 @@ async def _offer(exchange: Exchange, servers: list[Upstream]) -> dict[str, Any]:
 async def _instructions(exchange: Exchange, upstream: Upstream) -> str:
     tool = exchange.naming.in_policy(upstream.name, INSTRUCTIONS)
     text = await text_judged(exchange, tool, upstream.instructions)
-    return "" if text is None else f"{upstream.name}: {text}" if len(exchange.upstreams) > 1 else text
+    if text is None:
+        say(f"the instructions of `{upstream.name}` are withheld by the policy")
+        return ""
+    return f"{upstream.name}: {text}" if len(exchange.upstreams) > 1 else text
 
 
 def joined(servers: Iterable[Upstream]) -> dict[str, Any]:

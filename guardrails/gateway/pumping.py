@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from guardrails.gateway import messages
 from guardrails.gateway.frames import Frames
-from guardrails.gateway.stdio import CHUNK, standard_input, standard_output
+from guardrails.gateway.stdio import CHUNK, say, standard_input, standard_output
 
 if TYPE_CHECKING:
     from asyncio import StreamReader
@@ -21,9 +22,13 @@ if TYPE_CHECKING:
 LAST = 0.9
 """Of the time for closing, the part in which what is under way may be answered when the input ends."""
 
+HOW = "an MCP client starts this command and keeps its input open, and with `--listen` clients come over HTTP"
+
 
 def run(hub: Hub) -> None:
     """Serve the client that started this process."""
+    if os.isatty(0):
+        say(f"waits for a client on standard input: {HOW}")
     asyncio.run(_run(hub))
 
 
@@ -44,12 +49,15 @@ async def _run(hub: Hub) -> None:
 
 async def pump(exchange: Exchange, reader: StreamReader, client: Client) -> None:
     """Pass on what the client writes, until its input ends; what is under way then may still be answered."""
-    frames = Frames(exchange.limits.most_bytes)
+    frames, is_used = Frames(exchange.limits.most_bytes), False
     while data := await reader.read(CHUNK):
+        is_used = True
         for line in frames.feed(data):
             await _heard(exchange, line, client)
     for line in frames.end():
         await _heard(exchange, line, client)
+    if not is_used:
+        say(f"standard input ended before a client said anything: {HOW}")
     with suppress(TimeoutError):
         async with asyncio.timeout(exchange.limits.closing * LAST):
             await exchange.idle()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import selectors
 import signal
 import sys
 from contextlib import suppress
@@ -43,6 +44,7 @@ class LocalLink:
         self._limits = limits
         self._process: asyncio.subprocess.Process | None = None
         self._reading: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._closing = False
 
     async def open(self, ears: Ears) -> None:
@@ -58,8 +60,7 @@ class LocalLink:
                 start_new_session=IS_POSIX,
             )
         except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or str(error)
-            raise LinkError(f"`{place.command}` cannot be started: {why.lower()}") from None
+            raise LinkError(_not_started(place, error)) from None
         self._reading = asyncio.create_task(self._read(self._process, ears))
 
     async def send(self, message: Message) -> None:
@@ -92,6 +93,8 @@ class LocalLink:
         _signal(process, getattr(signal, "SIGKILL", signal.SIGTERM))
         if self._reading is not None:
             self._reading.cancel()
+        # What is still in its output is not read any more, and without that asyncio would keep the pipes for ever.
+        process._transport.close()  # type: ignore[attr-defined]  # there is no public way
 
     async def _read(self, process: asyncio.subprocess.Process, ears: Ears) -> None:
         assert process.stdout is not None, "it was started with a pipe"
@@ -122,7 +125,17 @@ class LocalLink:
         if not self._closing:
             say(f"`{self.name}` is lost: {why}")
             await ears.lost(why)
-            asyncio.get_running_loop().create_task(self.close())
+            self._ending = asyncio.get_running_loop().create_task(self.close())
+
+
+def _not_started(place: Local, error: Exception) -> str:
+    """Why there is no process, and what to look at."""
+    if place.cwd is not None and not os.path.isdir(place.cwd):
+        return f"`{place.command}` cannot be started: there is no folder `{place.cwd}`, which is its `cwd`"
+    why = (getattr(error, "strerror", None) or str(error)).lower()
+    if isinstance(error, FileNotFoundError) and os.path.basename(place.command) == place.command:
+        why += "; is it installed, and on the `PATH` of the client that starts this gateway?"
+    return f"`{place.command}` cannot be started: {why}"
 
 
 def environment(place: Local) -> dict[str, str]:
@@ -166,14 +179,21 @@ class StdioClient:
 
 
 async def standard_input() -> asyncio.StreamReader:
-    """Our standard input, read without blocking; a file is read by a thread."""
+    """Our standard input, read without blocking; a file is read by a thread, and so is a device like /dev/null."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=2 * CHUNK)
     try:
+        _check_watchable(0)
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), _own(0, "rb"))
     except (ValueError, NotImplementedError, OSError):
         loop.run_in_executor(None, _copy, loop, reader)
     return reader
+
+
+def _check_watchable(descriptor: int) -> None:
+    """Raise `OSError` where the system cannot tell when there is something to read: asyncio finds out too late."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(descriptor, selectors.EVENT_READ)
 
 
 def _own(descriptor: int, mode: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a new user of `guard mcp` does wrong, and whoever is on call has to find out: it is told, by name, with what to do."""
+"""What a new user of `guard mcp` does wrong, or whoever is on call has to find out: it is told, with what to do."""
 
 from __future__ import annotations
 
@@ -121,7 +121,8 @@ def test_a_policy_that_allows_no_tool_of_a_server_is_told(capsys: pytest.Capture
 
 
 def test_a_server_with_some_tools_allowed_is_nothing_to_tell(capsys: pytest.CaptureFixture[str]) -> None:
-    assert listed('policy p\non call "mcp.srv.get" { allow }', FakeServer("srv").offer("get").offer("put")) == ["get"]  # fmt: skip
+    policy = 'policy p\non call "mcp.srv.get" { allow }'
+    assert listed(policy, FakeServer("srv").offer("get").offer("put")) == ["get"]
     assert listed("policy p", FakeServer("srv")) == []
     assert capsys.readouterr().err == ""
 

@@ -39,8 +39,8 @@ def test_servers_of_both_kinds() -> None:
     ("entry", "why"),
     [
         ({}, "`command` or a `url`"), ({"command": "x", "url": "y"}, "`command` or a `url`"),
-        ("x", "`command` or a `url`"), ({"command": "x", "headers": {}}, "has no `headers`"),
-        ({"url": "x", "header": {}}, "has no `header`"), ({"url": "x", "type": "sse"}, "old SSE"),
+        ("x", "`command` or a `url`"), ({"command": "x", "headers": {}}, "`headers` is not known"),
+        ({"url": "x", "header": {}}, "did you mean `headers`?"), ({"url": "x", "type": "sse"}, "old SSE"),
         ({"command": "x", "type": "http"}, "the type of"), ({"command": "x", "args": "y"}, "`args` is a list"),
         ({"command": 3}, "`command` is a text"), ({"command": "x", "args": [1]}, "`args` is a text"),
         ({"command": "x", "env": []}, "`env` is an object"), ({"command": "${NO}"}, "variable `NO`"),

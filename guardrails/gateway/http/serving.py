@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from guardrails.errors import GuardError
 from guardrails.gateway.http.admission import Gate
 from guardrails.gateway.http.server import ABORT, PATH, Endpoint, Serving
+from guardrails.gateway.reloading import say_kept
 from guardrails.gateway.stdio import say
 from guardrails.server.binding import Address, check_reach, listening, shown
 from guardrails.server.keys import Keys
@@ -200,4 +201,4 @@ def _reload(plan: HttpPlan, endpoint: Endpoint) -> None:
     try:
         plan.reload()
     except GuardError as error:
-        say(f"the policy in force stays: {error}")
+        say_kept(error)
