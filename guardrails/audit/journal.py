@@ -92,6 +92,11 @@ class Journal:
         """Why the log cannot be written at the moment."""
         return self._error
 
+    @property
+    def is_full(self) -> bool:
+        """Whether whoever puts a record has to wait for room."""
+        return self._lacks_room(1)
+
     def write(self, record: Any, *, spills: bool = True) -> None:
         """Write a record; it is on disk when this returns. Raises `AuditUnavailable`."""
         turn = Lock()
@@ -140,7 +145,7 @@ class Journal:
     def keep(self, record: Any, size: int, *, patience: float, spills: bool = True) -> None:
         """Take a record to be written as soon as that can be, also while the log cannot be written."""
         with self._mutex:
-            if self._is_full(size):
+            if self._lacks_room(size):
                 self._wait_for_room(size, patience)
             self._waiting.append(Work(record, size, spills=spills))
             self._unawaited += 1
@@ -171,12 +176,12 @@ class Journal:
             if self.spill is not None:
                 self.spill.close()
 
-    def _is_full(self, size: int) -> bool:
+    def _lacks_room(self, size: int) -> bool:
         return self._unawaited >= MOST or self._unawaited_bytes + size > MOST_BYTES
 
     def _wait_for_room(self, size: int, patience: float) -> None:
         until = monotonic() + patience
-        while self._is_full(size):
+        while self._lacks_room(size):
             left = until - monotonic()
             if left <= 0 or not self._room.wait(left):
                 self._refused += 1

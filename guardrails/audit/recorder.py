@@ -79,7 +79,7 @@ class Recorder(Observer):
     async def ended_later(self, check: Check, decision: Decision) -> Decision:
         mode, otherwise = mode_for(check.guards)
         if mode != "durable":
-            return self.ended(check, decision)
+            return await self._ended_soon(check, decision)
         decision, drafts, mark = self._drafted(check, decision)
         try:
             for draft in drafts:
@@ -93,6 +93,13 @@ class Recorder(Observer):
             raise
         self._keep_mark(mark, decision)
         return decision
+
+    async def _ended_soon(self, check: Check, decision: Decision) -> Decision:
+        if not self.log.journal.is_full:
+            return self.ended(check, decision)
+        from asyncio import to_thread  # where it waits for room
+
+        return await to_thread(self.ended, check, decision)
 
     def _drafted(self, check: Check, decision: Decision) -> tuple[Decision, Iterable[Draft], Mark | None]:
         """The decision under its name, the drafts that are to be written of it (none where all of it was written

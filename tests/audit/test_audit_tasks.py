@@ -362,6 +362,32 @@ def test_where_no_thread_can_be_started_the_loop_writes(
     assert not journal._busy
 
 
+def test_a_full_queue_keeps_the_task_waiting_and_not_its_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("guardrails.audit.journal.MOST", 3)
+    monkeypatch.setattr("guardrails.audit.journal.PATIENCE", 60.0)
+    home = Slow(tmp_path)
+    log = AuditLog(home)
+    session = Guard.from_text(POLICY.replace("durable", "buffered"), audit=log).session(id="s-1")
+    log.flush()
+
+    async def scene() -> list[Decision]:
+        home.opened.clear()
+        for number in range(3):
+            log.journal.keep(note(number=number), 100, patience=0.0)
+        asking = [asyncio.ensure_future(session.acheck_call("look", {"n": n})) for n in range(2)]
+        await turns()  # the loop goes on
+        assert not any(task.done() for task in asking)
+        home.opened.set()
+        return await asyncio.gather(*asking)
+
+    decisions = asyncio.run(scene())
+    assert all(decision.allowed for decision in decisions)
+    log.flush()
+    assert sorted(written(log)) == sorted(decision.id for decision in decisions)
+
+
 # --- cancellation, and ends --------------------------------------------------------------------
 
 
