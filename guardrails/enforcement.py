@@ -51,6 +51,20 @@ class Checking(Protocol):
     def report(self, usage: Usage) -> Decision: ...
 
 
+def name_of(function: Any) -> str:
+    """The name of a function, which is that of its tool. Raises `TypeError` for what is no function, or has none."""
+    if not callable(function):
+        raise TypeError(
+            f"a tool is a function, and not `{type(function).__name__}`: `@session.tool` stands above one"
+        )
+    name = getattr(function, "__name__", "")
+    if not name:
+        raise TypeError(
+            f'a `{type(function).__name__}` has no name: give it one: `session.enforce(function, tool="...")`'
+        )
+    return str(name)
+
+
 def enforced(session: Checking, function: Callable[..., Any], tool: str) -> Callable[..., Any]:
     """`function`, checked before and after; async when it is. Raises `TypeError` for a generator."""
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):

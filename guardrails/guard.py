@@ -104,6 +104,8 @@ class Guard:
         `{"finance": ["ana", "bob"]}` or as a YAML, TOML or JSON file of that; without it `GUARD_REVIEWERS` names
         the file.
         """
+        if not paths:
+            raise PolicyError((), "no policy is named: `Guard.load` takes one file or more")
         source = Source([str(path) for path in paths], params or {}, _hosted(functions))
         state = _state(store, prices, local_share, strict_halts=strict_halts)
         settings: dict[str, Any] = {"detectors": detectors, "key": key, "reviewers": reviewers}

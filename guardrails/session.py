@@ -354,9 +354,9 @@ class Session:
         charged is given back; when it is cancelled or interrupted it stays charged, because nobody knows what
         it did until then. Raises `TypeError` for a generator: a result is judged as a whole.
         """
-        from guardrails.enforcement import enforced
+        from guardrails.enforcement import enforced, name_of
 
-        return enforced(self, function, tool or function.__name__)
+        return enforced(self, function, tool or name_of(function))
 
     def tool(self, function: Callable[..., Any] | None = None, *, name: str | None = None) -> Any:
         """`enforce` as a decorator: `@session.tool` or `@session.tool(name="...")`."""

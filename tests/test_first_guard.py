@@ -39,4 +39,4 @@ def test_what_has_no_name_is_given_one(sessions: list[Any]) -> None:
     for session in sessions:
         with pytest.raises(TypeError, match="`partial` has no name"):
             session.tool(partial(pay, 3))
-    assert sessions[0].tool(partial(pay), name="pay")(amount=3) == 3
+    assert sessions[0].enforce(partial(pay), tool="pay")(amount=3) == 3

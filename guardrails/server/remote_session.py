@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from guardrails.delegation import Grant
-from guardrails.enforcement import enforced
+from guardrails.enforcement import enforced, name_of
 from guardrails.errors import EvaluationError
 from guardrails.model import Decision, Outcome
 from guardrails.narrowing import allow_list
@@ -255,7 +255,7 @@ class RemoteSession:
 
     def enforce(self, function: Callable[..., Any], *, tool: str | None = None) -> Callable[..., Any]:
         """`function` as the tool `tool`: checked, run, and its result checked; see `Session.enforce`."""
-        return enforced(self, function, tool or function.__name__)
+        return enforced(self, function, tool or name_of(function))
 
     def tool(self, function: Callable[..., Any] | None = None, *, name: str | None = None) -> Any:
         """`enforce` as a decorator: `@session.tool` or `@session.tool(name="...")`."""
