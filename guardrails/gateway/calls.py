@@ -80,8 +80,10 @@ async def call_tool(exchange: Exchange, flight: Flight) -> dict[str, Any]:
     params = flight.params
     found = exchange.naming.inward(params.get("name"))
     args = {} if params.get("arguments") is None else params["arguments"]
-    if found is None or args.__class__ is not dict:
+    if params.get("name").__class__ is not str or args.__class__ is not dict:
         raise Declined("`name` names a tool of this gateway, and `arguments` is an object")
+    if found is None:
+        return tool_error(f"The call was not made: {_unknown(exchange, params['name'])}.")
     if "task" in params:
         raise Declined("tasks do not pass this gateway: make the call without `task`")
     server, name = found
@@ -93,7 +95,7 @@ async def call_tool(exchange: Exchange, flight: Flight) -> dict[str, Any]:
     except Unanswered as error:
         return tool_error(f"The call was not made: {error}.")
     if offered is None:
-        return tool_error(f"The call was not made: there is no tool `{params['name'][:100]}`.")
+        return tool_error(f"The call was not made: {_unknown(exchange, params['name'])}.")
     call = Call(
         server, "tools/call", offered.policy_name, args,
         lambda given: {"name": name, "arguments": given}, parts_of_tool,
@@ -104,6 +106,15 @@ async def call_tool(exchange: Exchange, flight: Flight) -> dict[str, Any]:
         refusal = exchange.judge.refusal(why, kind="changed_tool")
         return tool_error(told(refusal), refusal)
     return await _made(exchange, flight, upstream, call)
+
+
+def _unknown(exchange: Exchange, name: str) -> str:
+    """What a model is told that calls a tool by a name that nothing has."""
+    text = f"there is no tool `{name[:100]}`"
+    if len(exchange.upstreams) == 1:
+        return text
+    servers = ", ".join(f"`{each}__...`" for each in sorted(exchange.upstreams))
+    return f"{text}; the tools here are called {servers}, after their servers"
 
 
 async def read_resource(exchange: Exchange, flight: Flight) -> dict[str, Any]:

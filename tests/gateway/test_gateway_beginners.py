@@ -189,3 +189,19 @@ def until(done: object) -> None:
     while not done():
         assert monotonic() < end, "it never came"
         sleep(0.05)
+
+
+def test_a_tool_without_the_name_of_its_server_is_told_how_it_is_called() -> None:
+    async def work() -> None:
+        _, peer = gateway(
+            'policy p\non call "*" { allow }', FakeServer("a").offer("get"), FakeServer("b").offer("put")
+        )
+        await peer.begin()
+        for name in ("get", "c__get", "a__nothing", ""):
+            result = await peer.call(name)
+            assert result["isError"]
+            text = result["content"][0]["text"]
+            assert f"there is no tool `{name}`" in text
+            assert "`a__...`, `b__...`" in text
+
+    run(work())
