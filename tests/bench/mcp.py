@@ -1,4 +1,4 @@
-"""`guard mcp` beside a pump that passes lines on unread: the time of a call, over standard input and output.
+"""`guard mcp` beside a pump that passes lines on unread: the time of a call, over standard input and output, and over HTTP.
 
 Both stand in front of the same small server, and are asked in turn by one client that waits for each answer; what
 the gateway adds is the difference to the pump within a round.
@@ -11,11 +11,13 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
+import mcp_http
 from tables import Seconds, Table
 
 GUARD = Path(sys.executable).with_name("guard")
@@ -74,6 +76,15 @@ asyncio.run(main())
 """
 
 
+HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "b", "version": "1"}}
+
+
+class Way(Protocol):
+    """One way to the server."""
+
+    def timed(self, name: str, arguments: Any, each: int) -> float: ...
+
+
 class Door:
     """One way to the server."""
 
@@ -83,12 +94,7 @@ class Door:
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
         )
         self._last = 0
-        hello = {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "b", "version": "1"},
-        }
-        self.ask("initialize", hello)
+        self.ask("initialize", HELLO)
         self._write({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     def ask(self, method: str, params: Any) -> Any:
@@ -102,13 +108,13 @@ class Door:
         self._process.stdin.write(json.dumps(message).encode() + b"\n")
         self._process.stdin.flush()
 
-    def timed(self, name: str, arguments: Any) -> float:
-        """Seconds of a call, over EACH of them."""
+    def timed(self, name: str, arguments: Any, each: int) -> float:
+        """Seconds of a call, over so many of them."""
         params = {"name": name, "arguments": arguments}
         begun = perf_counter()
-        for _ in range(EACH):
+        for _ in range(each):
             answer = self.ask("tools/call", params)
-        seconds = (perf_counter() - begun) / EACH
+        seconds = (perf_counter() - begun) / each
         assert not answer["result"].get("isError"), answer
         return seconds
 
@@ -132,12 +138,17 @@ def run() -> list[Table]:
         tables = [_table(title, doors, call) for title, call in CALLS.items()]
         for door in doors.values():
             door.close()
+        environment = {"XDG_STATE_HOME": folder, "GUARD_CACHE": f"{folder}/cache"}
+        over_http = mcp_http.doors(guard, SERVER, environment, HELLO)
+        tables += [_table(f"{title}, over HTTP", over_http, call) for title, call in CALLS.items()]
+        for way in over_http.values():
+            way.close()
     return tables
 
 
-def _table(title: str, doors: dict[str, Door], call: tuple[str, Any]) -> Table:
+def _table(title: str, doors: Mapping[str, Way], call: tuple[str, Any]) -> Table:
     table = Table(title, ("way", "a call", "added to the pump"), aim=AIM)
-    rounds = [{name: door.timed(*call) for name, door in doors.items()} for _ in range(ROUNDS)][1:]
+    rounds = [{name: door.timed(*call, EACH) for name, door in doors.items()} for _ in range(ROUNDS)][1:]
     for name in doors:
         added = median(each[name] - each["pump"] for each in rounds)
         table.add(name, Seconds(median(each[name] for each in rounds)), Seconds(max(added, 0.0)))
