@@ -509,3 +509,24 @@ def test_a_server_that_wants_nonsense_is_refused(wanted: dict[str, Any]) -> None
         assert "wants something malformed" in str(await peer.ask("tools/call", {"name": "do"}))
 
     run(work())
+
+
+@ERAS
+def test_a_call_that_was_never_sent_is_not_charged_and_said_to_be_not_made(new: bool) -> None:  # noqa: FBT001
+    async def work() -> None:
+        srv = FakeServer("srv").offer("do", text("ran"))
+        policy = 'policy p\non call "mcp.srv.do" { allow; limit 2 per 1d by session.id }'
+        _, peer = gateway(policy, srv, new=new)
+        await peer.begin()
+        assert said(await peer.call("do")) == "ran"
+        assert srv.ears is not None
+        await srv.ears.lost("it ended with exit code 3")
+        for _ in range(3):
+            result = await peer.call("do")
+            assert result["isError"]
+            assert said(result) == "The call was not made: the server `srv` is gone: it ended with exit code 3."
+        peer.exchange.upstreams["srv"]._gone_at -= 2
+        assert said(await peer.call("do")) == "ran"
+        assert is_denied(await peer.call("do"))
+
+    run(work())
