@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from guardrails.gateway.hub import Plan
     from guardrails.gateway.links import Place
     from guardrails.guard import Guard
+    from guardrails.runtime.program import Program
     from guardrails.state import State
 
 
@@ -280,6 +281,19 @@ def _note_silence(state: State) -> None:
         )
 
 
+def _note_deaf(program: Program, options: dict[str, Any]) -> None:
+    """Tell where the policy asks for people whom nobody has named: every such call would wait for ever."""
+    if options["present"] or options["reviewers"] or os.environ.get("GUARD_REVIEWERS"):
+        return
+    asked = sorted({name for _, _, names in program.head["asked"] for name in names})
+    if asked:
+        named = ", ".join(f"`{name}`" for name in asked)
+        sys.stderr.write(
+            f"guard mcp: the policy asks {named}, and nobody could answer: name people with `--reviewers FILE`, or with "
+            "`--present GROUP` what the person at the client belongs to\n"
+        )
+
+
 def _guard(paths: tuple[str, ...], options: dict[str, Any]) -> Guard:
     """The guard. It always has a store: pins and requests are there, and so is what other processes halt."""
     from guardrails.guard import Guard, Source
@@ -293,6 +307,7 @@ def _guard(paths: tuple[str, ...], options: dict[str, Any]) -> Guard:
     state = opened(named_store(options["store"]) or own_store(), options["prices"])
     check_prices(state)
     _note_silence(state)
+    _note_deaf(policy.program, options)
     source = Source(policy.paths, policy.params, policy.functions)
     guard = Guard(policy.program, source=source, state=state, reviewers=options["reviewers"])
     guard.write_to(options["audit"])

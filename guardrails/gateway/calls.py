@@ -24,7 +24,7 @@ from guardrails.gateway.results import (
     parts_of_tool,
 )
 from guardrails.gateway.rounds import Rounds, Unfinished
-from guardrails.gateway.upstream import ServerError, Unanswered, Upstream
+from guardrails.gateway.upstream import ServerError, Unanswered, Unsent, Upstream
 from guardrails.model import Outcome
 
 if TYPE_CHECKING:
@@ -234,6 +234,11 @@ async def _answered(exchange: Exchange, flight: Flight, rounds: Rounds, decision
         result = await rounds.result(call.params(args))
     except ServerError as error:
         return await _failed(exchange, call, decision, error)
+    except Unsent as error:
+        await exchange.judge.release(decision)
+        if call.is_tool:
+            return tool_error(f"The call was not made: {error}.")
+        raise
     except Unanswered as error:
         if call.is_tool:
             return tool_error(f"{_began(str(error))}. {UNKNOWN}")

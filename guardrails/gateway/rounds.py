@@ -18,7 +18,7 @@ from guardrails.gateway import eras
 from guardrails.gateway.flights import Declined
 from guardrails.gateway.messages import INVALID_PARAMS
 from guardrails.gateway.passing import Withheld
-from guardrails.gateway.upstream import ServerError
+from guardrails.gateway.upstream import ServerError, Unanswered, Unsent
 from guardrails.model import Outcome
 
 if TYPE_CHECKING:
@@ -131,7 +131,12 @@ class Rounds:
             more = ({"inputResponses": answers} if answers else {}) | (
                 {"requestState": state} if state else {}
             )
-            result = await self._upstream.ask(self.call.method, {**params, **more}, self._flight)
+            try:
+                result = await self._upstream.ask(self.call.method, {**params, **more}, self._flight)
+            except Unsent as error:
+                if more:  # an earlier round was sent
+                    raise Unanswered(str(error)) from None
+                raise
             if not (self._upstream.new and eras.is_unfinished(result)):
                 return result
             wanted, state = self._wanted(result)

@@ -40,6 +40,10 @@ class Unanswered(Exception):
     """The server did not answer: it is gone, cannot be reached, or took too long. What it did is not known."""
 
 
+class Unsent(Unanswered):
+    """The server was gone before it was asked: it did nothing."""
+
+
 class Master(Protocol):
     """Who is told what servers say of their own accord."""
 
@@ -209,7 +213,7 @@ class Upstream:
 
     async def _ask(self, method: str, params: dict[str, Any], flight: Flight | None) -> dict[str, Any]:
         if self._gone:
-            raise Unanswered(f"the server `{self.name}` is gone: {self._gone}")
+            raise Unsent(f"the server `{self.name}` is gone: {self._gone}")
         self._last += 1
         id = self._last
         if flight is not None and flight.token is not None:

@@ -83,6 +83,26 @@ def test_a_file_of_servers_with_a_slip(entry: dict[str, object], told: str, tmp_
     assert told in err
 
 
+@pytest.mark.parametrize(
+    ("policy", "words", "told"),
+    [
+        ('on call "mcp.server.do" { ask owner }', (), True),
+        ('on call "mcp.server.do" { ask owner }', ("--present", "owner"), False),
+        ('on call "mcp.server.do" { ask }', (), False),
+        ('on call "mcp.server.do" { allow }', (), False),
+    ],
+)
+def test_people_whom_nobody_has_named_are_told_of(
+    policy: str,
+    words: tuple[str, ...],
+    told: bool,  # noqa: FBT001
+    tmp_path: Path,
+) -> None:
+    code, _, err = begun(tmp_path, "p.guard", *words, "--", *rogue("fine"), policy=f"policy p\n{policy}\n")
+    assert code == 0, err
+    assert ("the policy asks `owner`, and nobody could answer" in err) is told
+
+
 def test_a_server_that_is_not_installed(tmp_path: Path) -> None:
     with Process(tmp_path, POLICY, ["mcp-server-that-nobody-has"]) as process:
         process.ask("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}})

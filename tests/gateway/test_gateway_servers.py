@@ -524,9 +524,44 @@ def test_a_call_that_was_never_sent_is_not_charged_and_said_to_be_not_made(new: 
         for _ in range(3):
             result = await peer.call("do")
             assert result["isError"]
-            assert said(result) == "The call was not made: the server `srv` is gone: it ended with exit code 3."
+            assert (
+                said(result) == "The call was not made: the server `srv` is gone: it ended with exit code 3."
+            )
         peer.exchange.upstreams["srv"]._gone_at -= 2
         assert said(await peer.call("do")) == "ran"
         assert is_denied(await peer.call("do"))
 
     run(work())
+
+
+@pytest.mark.parametrize("new", [False, True], ids=["old", "new"])
+def test_a_call_of_which_a_round_was_sent_may_have_run(new: bool) -> None:  # noqa: FBT001
+    async def work() -> None:
+        srv = FakeServer("srv", "new").offer("do", lambda _: ASKING)
+        policy = """policy p
+        on call "mcp.srv.do" { allow; limit 1 per 1d by session.id }
+        on call "server.srv.roots" { allow }
+        """
+        _, peer = gateway(policy, srv, new=new, abilities={"roots": {}})
+        await peer.begin()
+
+        def leave(_: Any) -> dict[str, Any]:
+            peer.exchange.upstreams["srv"]._end("it ended with exit code 3")
+            return {"roots": []}
+
+        peer.answers["roots/list"] = leave
+        result = await peer.call("do")
+        if new:
+            leave(None)
+            more = {"requestState": result["requestState"], "inputResponses": {"r": {"roots": []}}}
+            result = await peer.call("do", **more)
+        assert "not known" in said(result), said(result)
+        peer.exchange.upstreams["srv"]._gone_at -= 2
+        assert is_denied(await peer.call("do"))
+
+    run(work())
+
+
+ASKING = {
+    "resultType": "input_required", "inputRequests": {"r": {"method": "roots/list", "params": {}}}, "requestState": "s",
+}  # fmt: skip
