@@ -202,8 +202,9 @@ def _own(descriptor: int, mode: str) -> Any:
 
 
 def _copy(loop: asyncio.AbstractEventLoop, reader: asyncio.StreamReader) -> None:
-    while data := os.read(0, CHUNK):
-        loop.call_soon_threadsafe(reader.feed_data, data)
+    with suppress(OSError):  # there is no input, or no more of it
+        while data := os.read(0, CHUNK):
+            loop.call_soon_threadsafe(reader.feed_data, data)
     loop.call_soon_threadsafe(reader.feed_eof)
 
 

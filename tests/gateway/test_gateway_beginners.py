@@ -38,6 +38,18 @@ def test_without_a_client_it_ends_and_says_what_it_is_for(tmp_path: Path) -> Non
     assert "--listen" in err
 
 
+@pytest.mark.skipif(os.name != "posix", reason="a shell closes its input")
+def test_a_closed_input_is_an_end(tmp_path: Path) -> None:
+    (tmp_path / "p.guard").write_text(POLICY)
+    words = ["sh", "-c", 'exec "$@" <&-', "sh", str(SCRIPT), "mcp", "p.guard", "--", *rogue("fine")]
+    done = subprocess.run(
+        words, capture_output=True, text=True, env=environment(tmp_path), cwd=tmp_path, timeout=60
+    )
+    assert done.returncode == 0
+    assert "ended before a client said anything" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_file_may_be_its_input(tmp_path: Path) -> None:
     lines = [
         {"id": 1, "method": "initialize", "params": {"protocolVersion": "2025-11-25", "capabilities": {}}},
