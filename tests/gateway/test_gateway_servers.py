@@ -565,3 +565,30 @@ def test_a_call_of_which_a_round_was_sent_may_have_run(new: bool) -> None:  # no
 ASKING = {
     "resultType": "input_required", "inputRequests": {"r": {"method": "roots/list", "params": {}}}, "requestState": "s",
 }  # fmt: skip
+
+
+def test_a_listener_is_told_so_once_the_server_listens() -> None:
+    """What changes in between would be heard by nobody."""
+
+    async def work() -> None:
+        srv, asked = FakeServer("srv", "new").offer("do"), asyncio.Event()
+        srv.handlers["subscriptions/listen"] = lambda _: asked.set() or asyncio.sleep(60)  # type: ignore[func-returns-value]
+        _, peer = gateway(POLICY, srv, new=True)
+        await peer.begin()
+        acknowledged = "notifications/subscriptions/acknowledged"
+        await peer.start("subscriptions/listen", {"notifications": {"toolsListChanged": True}}, id="L")
+        await asyncio.wait_for(asked.wait(), 10)
+        await asyncio.sleep(0.05)
+        assert peer.told(acknowledged) == []
+        number = next(each["id"] for each in srv.heard if each.get("method") == "subscriptions/listen")
+        meta = {"io.modelcontextprotocol/subscriptionId": number}
+        await srv.say(
+            {"jsonrpc": "2.0", "method": acknowledged, "params": {"notifications": {}, "_meta": meta}}
+        )
+        for _ in range(100):
+            await asyncio.sleep(0.01)
+            if peer.told(acknowledged):
+                break
+        assert peer.told(acknowledged)[0]["notifications"] == {"toolsListChanged": True}
+
+    run(work())
