@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_LISTENERS = 16
 MOST_URIS = 200
+READY = 2.0
+"""Seconds in which servers say that they tell; one that never says so is listened to all the same."""
 
 ABILITIES = {
     "toolsListChanged": "tools",
@@ -40,16 +42,20 @@ async def listen(exchange: Exchange, flight: Flight) -> dict[str, Any]:
     servers = await exchange.servers()
     honoured, places = await _honoured(exchange, flight, servers, wants)
     listener = (flight, honoured)
+    waiting: list[asyncio.Task[Any]] = []
     exchange.teller.listeners.append(listener)
     try:
+        waiting = await _begun(exchange, flight, servers, (honoured, places))
         meta = {eras.LISTENING_KEY: flight.id}
         note = messages.notification(
             "notifications/subscriptions/acknowledged", {"notifications": honoured, "_meta": meta}
         )
         await flight.client.send(note, about=flight.id)
-        await _heard(exchange, flight, servers, (honoured, places))
+        await asyncio.gather(*waiting)
         return {"_meta": meta}
     finally:
+        for task in waiting:
+            task.cancel()
         exchange.teller.listeners.remove(listener)
 
 
@@ -81,26 +87,40 @@ async def _honoured(
     return found | ({"resourceSubscriptions": kept} if kept else {}), places
 
 
-async def _heard(
+async def _begun(
     exchange: Exchange,
     flight: Flight,
     servers: list[Upstream],
     what: tuple[dict[str, Any], dict[str, list[str]]],
-) -> None:
-    """Listen to the servers, until all of them end it; those of the old era never do."""
+) -> list[asyncio.Task[Any]]:
+    """Begin to listen to the servers, each until it ends that; those of the old era never do. A server of the new era has
+    said that it tells before the client is told so: what changes in between would be heard by nobody."""
     honoured, places = what
     flags = {kind: True for kind in CHANGES.values() if kind in honoured}
-    waiting = []
+    waiting, ready = [], []
     for upstream in servers:
         uris = places.get(upstream.name, [])
         if upstream.new:
             wanted = flags | ({"resourceSubscriptions": uris} if uris else {})
-            waiting.append(upstream.ask("subscriptions/listen", {"notifications": wanted}, flight))
+            waiting.append(
+                exchange.begin(upstream.ask("subscriptions/listen", {"notifications": wanted}, flight))
+            )
+            ready.append(exchange.teller.acknowledged(upstream, flight))
         else:
             for uri in uris:
                 await upstream.ask("resources/subscribe", {"uri": uri})
-            waiting.append(_forever())
-    await asyncio.gather(*waiting)
+            waiting.append(exchange.begin(_forever()))
+    if ready:
+        said = asyncio.gather(*ready)
+        try:
+            await asyncio.wait((said, *waiting), timeout=READY, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            for task in waiting:
+                task.cancel()
+            raise
+        finally:
+            said.cancel()
+    return waiting
 
 
 async def _forever() -> dict[str, Any]:

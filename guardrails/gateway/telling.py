@@ -41,6 +41,7 @@ class Teller:
         self._exchange = exchange
         self.uris: set[tuple[str, str]] = set()
         self.listeners: list[tuple[Flight, dict[str, Any]]] = []
+        self._ready: dict[tuple[str, int], asyncio.Event] = {}
         self._watching: dict[tuple[str, str], asyncio.Task[None]] = {}
 
     async def told(self, upstream: Upstream, message: Message, flight: Flight | None) -> None:
@@ -56,7 +57,9 @@ class Teller:
             await self._updated(upstream, params)
         elif method == "notifications/cancelled":
             self._exchange.governor.taken_back(upstream, params.get("requestId"))
-        elif method != "notifications/subscriptions/acknowledged":
+        elif method == "notifications/subscriptions/acknowledged":
+            self._acknowledge(upstream, params, flight)
+        else:
             say(f"`{method}` of `{upstream.name}` does not pass")
 
     # --- texts ---------------------------------------------------------------------------------
@@ -130,6 +133,22 @@ class Teller:
     async def _to_listener(self, listener: Flight, note: Message) -> None:
         params = {**messages.params_of(note), "_meta": {eras.LISTENING_KEY: listener.id}}
         await listener.client.send({**note, "params": params}, about=listener.id)
+
+    async def acknowledged(self, upstream: Upstream, flight: Flight) -> None:
+        """Wait until a server has said that it tells this listener."""
+        key = (upstream.name, id(flight))
+        event = self._ready[key] = asyncio.Event()
+        try:
+            await event.wait()
+        finally:
+            del self._ready[key]
+
+    def _acknowledge(self, upstream: Upstream, params: dict[str, Any], flight: Flight | None) -> None:
+        number = (params.get("_meta") or {}).get(eras.LISTENING_KEY)
+        listener = upstream.flight_about(number) if messages.is_id(number) else flight
+        event = self._ready.get((upstream.name, id(listener)))
+        if event is not None:
+            event.set()
 
     # --- servers of the new era, for clients of the old one ------------------------------------
 
