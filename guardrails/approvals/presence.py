@@ -20,5 +20,5 @@ if TYPE_CHECKING:
 def desk_of(guard: Any, present: Iterable[str], name: str) -> Approvals:
     """The desk of the person called `name`, who is in the groups that are `present`."""
     desk: Approvals = guard.approvals
-    desk.groups = Groups({group: (name,) for group in ("whoever is there", *present)})
+    desk.groups = Groups(dict.fromkeys(("whoever is there", *present), (name,)))
     return desk
