@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from audit_logs import KEY
-from cli.command import Command
+from command_line import Command
 from postgres_program import Postgres
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from audit_logs import KEYS, records_of
-from cli.command import Command
+from command_line import Command
 from detectors.pii_corpus import texts as pii_texts
 from detectors.secrets.secrets_corpus import formats
 

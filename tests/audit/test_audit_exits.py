@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from audit_logs import note
-from cli.command import Command
+from command_line import Command
 
 from guardrails.audit.log import home_at
 

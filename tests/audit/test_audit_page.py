@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.command import Command
+from command_line import Command
 from docs.blocks import ROOT, blocks_of
 
 from guardrails import Guard

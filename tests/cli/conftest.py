@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from command import guard
+from command_line import guard
 
 __all__ = ["guard"]

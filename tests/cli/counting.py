@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Command, Result
+from command_line import Command, Result
 
 POLICY = """\
 policy pay

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from command import ANA, Command, Result
+from command_line import ANA, Command, Result
 
 
 def decided(result: Result) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import ANA, Command
+from command_line import ANA, Command
 
 
 def call(tool: str, **more: Any) -> str:

@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 import click
-from command import Command
+from command_line import Command
 
 
 def check_command() -> click.Command:

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
-from command import ANA, Command
+from command_line import ANA, Command
 
 TOOLS = Path(__file__).parents[1] / "data" / "tools"
 BAD = "policy bad\non call x { allow when args.a = 1 }\n"

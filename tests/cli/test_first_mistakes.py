@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import Command
+from command_line import Command
 
 REQUEST = ("--store", "redis://127.0.0.1:1")
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import Command
+from command_line import Command
 
 BAD = "policy bad\non call x { allow when args.a = 1 }\n"
 

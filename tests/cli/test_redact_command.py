@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from command import Command
+from command_line import Command
 from guardrails.cli import scan
 
 TEXT = 'mail bob@example.com, card 4111 1111 1111 1111\npassword = "hunter2x!"\n'
