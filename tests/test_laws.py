@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from guardrails.language.formatter import format_file
 from guardrails.model import Decision, Outcome
 
 Files = list[tuple[str, str]]
+SOAK = bool(os.environ.get("GUARD_SOAK"))
 FEWER = settings(COMPARED, max_examples=60)
 
 
@@ -239,7 +241,7 @@ EXTREMES: list[Any] = [
 ]  # fmt: skip
 
 
-@settings(COMPARED, max_examples=200)
+@settings(COMPARED, max_examples=500 if SOAK else 50)
 @given(
     st.dictionaries(st.sampled_from(FIELDS), st.one_of(JSON, st.sampled_from(EXTREMES))),
     JSON,

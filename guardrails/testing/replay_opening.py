@@ -78,16 +78,17 @@ def opened(url: str, record: Any) -> Any:
 
 
 def _revealer(url: str) -> Revealer:
-    known: dict[str, Revealer | GuardError] = getattr(_HERE, "known", {})
+    known: dict[tuple[str, str | None], Revealer | GuardError] = getattr(_HERE, "known", {})
     _HERE.known = known
-    if url not in known:
+    place = url, os.environ.get("GUARD_AUDIT_KEY")
+    if place not in known:
         from guardrails.audit.query_revealing import Revealer
 
         try:
-            known[url] = Revealer(url)
+            known[place] = Revealer(url)
         except GuardError as error:
-            known[url] = error
-    found = known[url]
+            known[place] = error
+    found = known[place]
     if isinstance(found, GuardError):
         raise found
     return found
