@@ -127,7 +127,9 @@ def _recorded(value: dict[str, Any], *, has_body: bool) -> Recorded:
 def _reason(value: dict[str, Any], names: tuple[str, ...], *, has_body: bool) -> str:
     """Why the event cannot be replayed as it was; empty where it can."""
     for name, reason in NAMED.items():
-        if name in names:
+        if name in names and (
+            has_body or reason != REJECTED
+        ):  # what was rejected has to be known, to be so again
             return reason
     if any(isinstance(e, dict) and e.get("kind") == "unavailable" for e in value.get("errors") or ()):
         return UNREACHABLE

@@ -151,7 +151,7 @@ def test_without_the_key_bodies_stay_sealed(
     policy.write_text(POLICY, encoding="utf-8")
     words = [str(log), "--policy", str(policy), "--against", "recorded", "--max-changes", "0"]
     result = CliRunner().invoke(command, words, standalone_mode=False)
-    assert result.return_value == 0
+    assert result.return_value == 0, result.output
     assert f"({SEALED})" in result.output
 
 
