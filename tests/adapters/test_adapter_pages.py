@@ -40,7 +40,11 @@ def fake_claude(page: str, terminal: Terminal) -> Iterator[None]:
         model.close()
 
 
-@pytest.mark.parametrize("page", PAGES)
+QUICK = [pytest.param(page, marks=pytest.mark.soak if page in PEERS else ()) for page in PAGES]
+"""CrewAI takes half a minute to begin; its cases run in any case."""
+
+
+@pytest.mark.parametrize("page", QUICK)
 def test_its_commands_give_what_it_shows(page: str, tmp_path: Path) -> None:
     terminal, ran = Terminal(tmp_path), 0
     terminal.environment |= {"HOME": str(tmp_path), "PYTHONWARNINGS": "ignore"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from gateway_peers import SILENT, FakeServer, gateway, run, said, text
@@ -65,7 +66,7 @@ def test_answers_progress_and_cancellations_find_their_calls(
                 asked[id] = (one, other)
                 server = servers[one[0]]
                 before = len(server.calls)
-                await _quiet()
+                await _until(lambda: len(server.calls) > before or _answers(peer, id))  # noqa: B023 - awaited here
                 if len(server.calls) > before:
                     open_.append((id, server, server.calls[-1]))
                 else:
@@ -83,22 +84,25 @@ def test_answers_progress_and_cancellations_find_their_calls(
                     token = call["params"]["_meta"]["progressToken"]
                     await server.say(messages.notification(
                         "notifications/progress", {"progressToken": token, "progress": other}))  # fmt: skip
+                    await _until(lambda: len(peer.told("notifications/progress")) > before)  # noqa: B023
                     told = peer.told("notifications/progress")[before:]
                     assert told == [{"progressToken": f"t{list(asked).index(id)}", "progress": other}]
                     continue
                 open_.remove((id, server, call))
                 if what == "cancel":
                     await peer.tell("notifications/cancelled", {"requestId": id})
-                    await _quiet()
                     cancelled.add(id)
+                    number = call["id"]
+                    await _until(lambda: number in _ids(server.of("notifications/cancelled")))  # noqa: B023
                     assert server.of("notifications/cancelled")[-1]["requestId"] == call["id"]
                 mark = f"{server.name} {call['params']['arguments']['n']} {id}"
                 await server.say(messages.response(call["id"], text(f"{mark} SECRET")))
-                await _quiet()
                 if what == "answer":
+                    await _until(lambda: _answers(peer, id))  # noqa: B023
                     answered[id] = mark
+                await _quiet()
         for id in asked:
-            found = [each for each, _ in peer.heard if each.get("id") == id and messages.is_response(each)]
+            found = _answers(peer, id)
             assert len(found) == (0 if id in cancelled or any(id == each for each, _, _ in open_) else 1)
             if id in answered:
                 hidden = "[REDACTED]" if asked[id][0] == "a__do" else "SECRET"
@@ -106,6 +110,22 @@ def test_answers_progress_and_cancellations_find_their_calls(
         await peer.exchange.close()
 
     run(work())
+
+
+def _answers(peer: Any, id: Any) -> list[dict[str, Any]]:
+    return [each for each, _ in peer.heard if each.get("id") == id and messages.is_response(each)]
+
+
+def _ids(params: list[dict[str, Any]]) -> list[Any]:
+    return [each["requestId"] for each in params]
+
+
+async def _until(done: Callable[[], object]) -> None:
+    """Wait for what has to come; a test that waits in vain fails by what it asserts next."""
+    for _ in range(2_000):
+        if done():
+            return
+        await asyncio.sleep(0.001)
 
 
 async def _quiet() -> None:

@@ -42,7 +42,9 @@ on result "mcp.*" { redact /SECRET-[A-Z0-9]+/ }
 def peer(path: Path) -> str:
     if path.exists():
         return str(path)
-    if os.environ.get("CI") == "true":
+    if os.environ.get("CI") == "true" and path.parts[-4:-3] != (
+        "node",
+    ):  # programs from npm are not asked of anybody
         pytest.fail(f"`{path}` is not there: run `make peers`")
     pytest.skip(f"`{path}` is not there: `make peers` fetches it")
 

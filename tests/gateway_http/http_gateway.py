@@ -42,10 +42,10 @@ def peer(line: int) -> str:
 
 
 def inspector() -> str:
-    """The command of the MCP Inspector. Skips the test, or fails, like `peer`."""
+    """The command of the MCP Inspector. Skips the test without it: programs from npm are not asked of anybody."""
     found = ROOT / ".peers/node/node_modules/.bin/mcp-inspector"
     if not found.exists():
-        missing("no MCP Inspector here: `make peers` installs it")
+        pytest.skip("no MCP Inspector here: `make peers` installs it")
     return str(found)
 
 
