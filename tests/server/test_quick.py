@@ -24,7 +24,13 @@ from guardrails.server.service import Settings
 @pytest.fixture(scope="module", params=["without keys", "with keys"])
 def both(request: Any) -> Iterator[tuple[One, One]]:
     keys = None if request.param == "without keys" else Keeper()
-    guards = [Guard.from_text([("support.guard", POLICY)], store="memory:") for _ in range(2)]
+    with (
+        pytest.MonkeyPatch.context() as patch
+    ):  # functions and logs of other tests in this process would make it slow
+        patch.setattr("guardrails.hosting.REGISTERED", {})
+        for name in ("GUARD_AUDIT", "GUARD_TELEMETRY", "GUARD_STORE"):
+            patch.delenv(name, raising=False)
+        guards = [Guard.from_text([("support.guard", POLICY)], store="memory:") for _ in range(2)]
     settings = Settings(most_body=30_000)
     pair = (
         One(guards[0], QuickProtocol, keys=keys, settings=settings),
