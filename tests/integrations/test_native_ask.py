@@ -55,6 +55,22 @@ def test_a_hook_that_fires_twice_asks_twice_and_is_charged_once(shop: Guard) -> 
     assert verdict(shop.hook("claude-code", before("t1"))) == "ask"
 
 
+def test_a_denial_that_came_since_wins(shop: Guard) -> None:
+    (shop.folder / "team.guard").write_text("""\
+policy team
+
+on call "mcp.shop.buy" {
+  most: limit 1 per 1d by session.id
+  ask because "Buy it?"
+  closed: deny when seen(call "mcp.shop.close") because "The shop is closed."
+}
+on call "mcp.shop.close" { allow }
+""")
+    assert verdict(shop.hook("claude-code", before("t1"))) == "ask"
+    assert verdict(shop.hook("claude-code", before("t2", "mcp__shop__close"))) == "go"
+    assert verdict(shop.hook("claude-code", before("t1"))) == "deny"
+
+
 def test_a_call_that_failed_is_given_back(shop: Guard) -> None:
     assert verdict(shop.hook("claude-code", before("t1"))) == "ask"
     shop.hook("claude-code", {**before("t1"), "hook_event_name": "PostToolUseFailure", "error": "no"})
