@@ -106,7 +106,7 @@ def _calls(bench: Bench, moment: Moment, setting: Setting, ables: frozenset[str]
             "deny", f"The canary of `guard doctor` is denied; the policy {worst.policy} was asked."
         )
     answer = fitted(verdict, moment, ables)
-    is_asked = worst.outcome.value in ("ask", "deny") or any(decision.approval for decision in decisions)
+    is_asked = worst.outcome.value == "ask" or _is_full(worst) or any(each.approval for each in decisions)
     if is_asked and (before := _asked_before(bench, moment, setting, events)):
         return before
     if answer.form == "ask":
@@ -114,6 +114,16 @@ def _calls(bench: Bench, moment: Moment, setting: Setting, ables: frozenset[str]
     if answer.form not in ("go", "change", "ask"):
         _take_back(bench, events, decisions)
     return answer
+
+
+def _is_full(decision: Decision) -> bool:
+    """Whether nothing but limits and budgets refuses a call, which it may have filled itself."""
+    return (
+        decision.outcome.value == "deny"
+        and not decision.errors
+        and bool(decision.reasons)
+        and all(reason.effect in ("limit", "budget") for reason in decision.reasons)
+    )
 
 
 def _charged(
