@@ -25,20 +25,20 @@ safe = guarded(plain, Guard.from_text("policy p\\non call pay { allow }").sessio
 """
 
 
-def doctor(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    (folder / "app.py").write_text(APP)
+def doctor(folder: Path, *words: str, app: str = "pay = 7") -> subprocess.CompletedProcess[str]:
+    (folder / "app.py").write_text(app)
     return subprocess.run([SCRIPT, "doctor", *words], cwd=folder, capture_output=True, text=True, timeout=60)
 
 
 def test_tools_that_nothing_checks_are_a_problem(tmp_path: Path) -> None:
-    done = doctor(tmp_path, "--agent", "app:plain", "--agent", "app:safe", "--format", "json")
+    done = doctor(tmp_path, "--agent", "app:plain", "--agent", "app:safe", "--format", "json", app=APP)
     found = {(each["host"], each["level"]) for each in json.loads(done.stdout)}
     assert done.returncode == 1
     assert found == {("app:plain", "problem"), ("app:safe", "ok")}
 
 
 def test_an_agent_whose_tools_are_all_checked_is_sound(tmp_path: Path) -> None:
-    done = doctor(tmp_path, "--agent", "app:safe")
+    done = doctor(tmp_path, "--agent", "app:safe", app=APP)
     assert (done.returncode, "`pay` is checked" in done.stdout) == (0, True)
 
 
@@ -58,7 +58,7 @@ def test_names_that_mean_nothing_are_told(tmp_path: Path, name: str, said: str) 
 
 @pytest.mark.parametrize("name", ["app:pay", "json:dumps", "os:environ"])
 def test_what_is_no_agent_is_a_problem(tmp_path: Path, name: str) -> None:
-    done = doctor(tmp_path, "--agent", name)
+    done = doctor(tmp_path, "--agent", name, app=APP if name == "app:pay" else "")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "guard itself failed" not in done.stderr
