@@ -1,7 +1,8 @@
 """Pages: for every name that a diagnostic can carry, what it means, why it matters and what to write instead.
 
 The page of a lint rule is the docstring of its function; those of the language's own errors stand in
-`pages_of_syntax` and `pages_of_meaning`, in the same form.
+`pages_of_syntax`, `pages_of_names` and `pages_of_values`, and those of comparisons in `pages_of_comparing`, in the
+same form.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 from functools import cache
 from inspect import cleandoc
 
-from guardrails.lint.pages_of_meaning import MEANING
+from guardrails.lint.pages_of_comparing import COMPARING
+from guardrails.lint.pages_of_names import NAMES
 from guardrails.lint.pages_of_syntax import SYNTAX
+from guardrails.lint.pages_of_values import VALUES
 from guardrails.lint.registry import all_rules
 
 
@@ -32,6 +35,7 @@ def code_of(name: str) -> str:
 
 @cache
 def _pages() -> dict[str, tuple[str, str, str]]:
-    errors = {name: (code, "error", cleandoc(text)) for name, (code, text) in {**SYNTAX, **MEANING}.items()}
+    written = {**SYNTAX, **NAMES, **VALUES, **COMPARING}
+    errors = {name: (code, "error", cleandoc(text)) for name, (code, text) in written.items()}
     rules = {entry.name: (entry.code, entry.severity, entry.page) for entry in all_rules()}
     return dict(sorted((errors | rules).items(), key=lambda known: known[1][0]))

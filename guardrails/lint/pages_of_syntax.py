@@ -258,4 +258,52 @@ SYNTAX: Final[dict[str, tuple[str, str]]] = {
         **Prefer.** `ignore = ["allow-all"]`, with the names that `guard explain` lists.
         """,
     ),
+    "misplaced-policy": (
+        "G022",
+        """`policy` somewhere else than at the beginning.
+
+        **What.** A file has two `policy` lines, or one that is not its first.
+
+        **Why.** `shadow policy` changes what the whole file does; a reader looks for it at the top.
+
+        **Avoid**
+        ```guard
+        on call search { allow when args.limit < 10 }
+        policy search_agent
+        ```
+
+        **Prefer**
+        ```guard
+        policy search_agent
+        on call search { allow when args.limit < 10 }
+        ```
+        """,
+    ),
+    "bad-schema": (
+        "G079",
+        """A file that is no JSON Schema.
+
+        **What.** The file behind `schema` is not JSON, or says something that JSON Schema does not know.
+
+        **Why.** No output could be held against it.
+
+        **Avoid.** `schema "reply.json"`, where the file is an example of a reply.
+
+        **Prefer.** A JSON Schema: `{"type": "object", "required": ["answer"]}`.
+        """,
+    ),
+    "bad-test-file": (
+        "G080",
+        """A test file that does not say what it should.
+
+        **What.** A `*.test.yaml` file has a key or a value that test files do not have, or a case that checks
+        nothing.
+
+        **Why.** A case that is misspelt would pass without having tested anything.
+
+        **Avoid.** `expect: {outcom: deny}`.
+
+        **Prefer.** `expect: {outcome: deny}`.
+        """,
+    ),
 }
