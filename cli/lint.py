@@ -92,7 +92,7 @@ class _Report:
 @click.option(
     "--target",
     type=click.Choice(list(TARGETS)),
-    help="Warn of what this coding agent, framework or gateway cannot do, and what becomes of it there.",
+    help="Warn of what this coding agent, framework or gateway cannot do, and of tools that it does not call so.",
 )
 @param_option
 @functions_option
@@ -129,10 +129,11 @@ def command(
 
 
 def _at_host(findings: Findings, host: str) -> Findings:
-    """The findings, with what a host cannot do."""
+    """The findings, with what a host cannot do, and with tools that it never calls by the policy's name for them."""
     from guardrails.integrations.targets import degraded
+    from guardrails.integrations.tool_names import uncalled
 
-    found = (*findings.diagnostics, *degraded(findings.texts, host))
+    found = (*findings.diagnostics, *degraded(findings.texts, host), *uncalled(findings.texts, host))
     return Findings(tuple(in_order(found)), findings.texts)
 
 

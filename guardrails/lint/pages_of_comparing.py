@@ -20,6 +20,23 @@ COMPARING: Final[dict[str, tuple[str, str]]] = {
         **Prefer.** A statement that the host can carry out, or another host.
         """,
     ),
+    "unknown-at-host": (
+        "G245",
+        """A tool that a host never calls by this name.
+
+        **What.** `guard lint --target HOST` knows what the tools of a coding agent are called in policies: `run_command`,
+        `read_file` and so on, the same words in all of them, `mcp.SERVER.TOOL` for a tool of an MCP server, and
+        `other.NAME` for one that guard does not know. The policy names something else. Where its own tool file
+        describes that tool, it is there for another door, and the finding only says so.
+
+        **Why.** What the policy says of it holds for nothing at that host: a `deny` for a name that no call goes by
+        stops no call.
+
+        **Avoid.** `on call Bash { ... }`, as the host itself calls it.
+
+        **Prefer.** `on call run_command { ... }`, which holds in every host.
+        """,
+    ),
     "counter-lost": (
         "G076",
         """A limit that forgets what it has counted.

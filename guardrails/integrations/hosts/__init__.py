@@ -1,7 +1,8 @@
 """The hosts: what each one says and wants to hear. Each module is imported by the hook of its host only.
 
-A host's module has `NAME`, `TITLE`, `ABILITIES` (point -> what can be done there), `read` (the host's event ->
-a `Moment`), `write` (an answer -> the `Reply` it understands) and `broken` (the reply when nothing is understood).
+A host's module has `NAME`, `TITLE`, `ABILITIES` (point -> what can be done there), `TOOLS` (its name for a tool ->
+how a policy calls that), `read` (the host's event -> a `Moment`), `write` (an answer -> the `Reply` it understands) and
+`broken` (the reply when nothing is understood).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from guardrails.integrations.contract import Answer, Moment
+    from guardrails.integrations.tools import Tool
     from guardrails.integrations.wire import Reply
 
     class Host(Protocol):
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
         NAME: str
         TITLE: str
         ABILITIES: Mapping[str, frozenset[str]]
+        TOOLS: Mapping[str, Tool]
 
         def read(self, event: Mapping[str, Any], root: str) -> Moment: ...
 
