@@ -97,6 +97,13 @@ def test_names_and_codes_are_distinct() -> None:
     assert len(set(codes)) == len(codes) == len(set(page_names()))
 
 
+@pytest.mark.parametrize("name", ["degraded-at-host", "unknown-at-host", "counter-lost"])
+def test_a_page_says_how_much_its_findings_matter(name: str) -> None:
+    """A policy with one of these loads; only what stops it from loading is an error."""
+    assert page(name).splitlines()[0].endswith(", warning)")
+    assert page("unknown-tool").splitlines()[0].endswith(", error)")
+
+
 def test_every_rule_that_the_sources_report_has_a_page() -> None:
     named = re.compile(
         r'(?:report|_report|problem|Diagnostic)\(\s*"([a-z-]+)"|rule="([a-z-]+)"|RULE(?:: Final)? = "([a-z-]+)"'

@@ -15,6 +15,7 @@ from guardrails.language import syntax
 from guardrails.language.parser import parse
 
 RULE = "degraded-at-host"
+CODE = "G244"
 CHANGES = (syntax.Redact, syntax.OnlyFields, syntax.OnlyRows, syntax.DropFields)
 REFUSALS = (syntax.Deny, syntax.Halt, syntax.Require, syntax.Ask)
 POINTS = {"input": "input", "call": "pre_tool", "result": "post_tool", "output": "output"}
@@ -54,7 +55,7 @@ def _of_block(block: syntax.Block, target: str) -> Iterator[Diagnostic]:
             lost = [_lost(point, effect, able or frozenset()) for effect in _effects(statement)]
             told = {message for message in lost if message}
         for message in sorted(told):
-            yield Diagnostic(RULE, f"{title} {message}", statement.span, severity="warning", help=help)
+            yield Diagnostic(RULE, f"{title} {message}", statement.span, "warning", help, code=CODE)
 
 
 def _target(name: str) -> tuple[str, Abilities]:

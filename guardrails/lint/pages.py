@@ -7,9 +7,11 @@ same form.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from inspect import cleandoc
 
+from guardrails.diagnostics import Severity
 from guardrails.lint.pages_of_comparing import COMPARING
 from guardrails.lint.pages_of_names import NAMES
 from guardrails.lint.pages_of_syntax import SYNTAX
@@ -35,7 +37,11 @@ def code_of(name: str) -> str:
 
 @cache
 def _pages() -> dict[str, tuple[str, str, str]]:
-    written = {**SYNTAX, **NAMES, **VALUES, **COMPARING}
-    errors = {name: (code, "error", cleandoc(text)) for name, (code, text) in written.items()}
+    errors = _written({**SYNTAX, **NAMES, **VALUES}, "error")
+    compared = _written(COMPARING, "warning")
     rules = {entry.name: (entry.code, entry.severity, entry.page) for entry in all_rules()}
-    return dict(sorted((errors | rules).items(), key=lambda known: known[1][0]))
+    return dict(sorted((errors | compared | rules).items(), key=lambda known: known[1][0]))
+
+
+def _written(pages: Mapping[str, tuple[str, str]], severity: Severity) -> dict[str, tuple[str, str, str]]:
+    return {name: (code, severity, cleandoc(text)) for name, (code, text) in pages.items()}

@@ -10,6 +10,7 @@ from hook_runs import Guard
 from guardrails.integrations.doors import DOORS
 from guardrails.integrations.hosts import HOSTS
 from guardrails.integrations.targets import RULE, degraded
+from guardrails.lint.pages import code_of
 
 
 def told(text: str, host: str) -> list[str]:
@@ -60,6 +61,12 @@ def test_a_statement_is_told_where_it_is_lost(text: str, losing: set[str]) -> No
 )
 def test_it_is_told_of_frameworks_and_gateways_too(text: str, losing: set[str]) -> None:
     assert {door for door in DOORS if told(text, door)} == losing
+
+
+@pytest.mark.parametrize("target", ["cursor", "opa"])
+def test_a_finding_has_the_code_of_its_page(target: str) -> None:
+    (found,) = degraded({"p.guard": "on call a { ask finance }"}, target)
+    assert found.code == code_of(RULE) == "G244"
 
 
 def test_what_a_door_never_sees_is_said(guard: Guard) -> None:
