@@ -367,9 +367,22 @@ class Decision(Value):
 
     def known_as(self, id: str) -> Decision:
         """The same decision under an id of its own, by which the audit log and telemetry know it."""
-        fresh = self.about(self._denial)
-        fresh.consent = self.consent
+        fresh = _NEW(Decision)  # written out, because every decision with an observer is copied here
+        fresh.outcome = self.outcome
+        fresh.policy = self.policy
+        fresh.applied = self.applied
+        fresh.errors = self.errors
+        fresh.transforms = self.transforms
+        fresh.obligations = self.obligations
+        fresh.approvals = self.approvals
+        fresh.shadow = self.shadow
+        fresh.payload = self.payload
+        fresh._denial = self._denial
         fresh.reservation = self.reservation
+        fresh.consent = self.consent
+        fresh.labels = self.labels
+        fresh.origins = self.origins
+        fresh.parts = self.parts
         fresh.id = id
         return fresh
 

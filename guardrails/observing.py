@@ -12,6 +12,8 @@ outer one: each observer hears of it once.
 from __future__ import annotations
 
 from contextvars import ContextVar
+from functools import partial
+from time import perf_counter_ns
 
 from guardrails.delegation import Delegate, delegated
 from guardrails.errors import EventError
@@ -41,7 +43,8 @@ class Check:
     `payload` is what is judged: the arguments of a call, a result, a text, or a report of usage. `halted` says
     that the session was stopped before, so that the policy is not asked. `streamed` is `begin` or `end` of an
     output that leaves in pieces; at its end `payload` is what did leave, as it did. `notes` is for
-    observers to keep something between the beginning and the end of a check, under their own object.
+    observers to keep something between the beginning and the end of a check, under their own object, and `lasting`
+    to keep something for all checks of a session; None where an event came as data.
 
     `about` is what the host said of the session beside its id, `said` what it said of the event beside the rest:
     `hold`, `tool_digest` and `by`, as events name them. `time` is the time that decides, in microseconds, where
@@ -49,11 +52,13 @@ class Check:
 
     Of a sub-agent's event `above` are the ids of the sessions that it answers to, the nearest first, and `guards`
     those of all of them; `observers` are everyone who watches any of these.
+
+    `began` is when it began, in nanoseconds of a clock that only runs forwards.
     """
 
     __slots__ = (
-        "about", "above", "agent", "args", "call_id", "guard", "guards", "halted", "notes", "observers", "payload",
-        "point", "principal", "reservation", "said", "session", "streamed", "time", "tool",
+        "about", "above", "agent", "args", "began", "call_id", "guard", "guards", "halted", "lasting", "notes",
+        "observers", "payload", "point", "principal", "reservation", "said", "session", "streamed", "time", "tool",
     )  # fmt: skip
 
     def __init__(
@@ -64,7 +69,6 @@ class Check:
         tool: Any,
         args: Any,
         payload: Any,
-        *,
         call_id: str | None = None,
         reservation: str = "",
     ) -> None:
@@ -85,6 +89,8 @@ class Check:
         self.said: Mapping[str, Any] = NOTHING
         self.time: int | None = None
         self.notes: dict[Observer, Any] = {}
+        self.lasting: dict[Observer, Any] | None = None
+        self.began = perf_counter_ns()
 
 
 class Observer:
@@ -133,10 +139,29 @@ def observed(check: Check, decide: Callable[[], Decision]) -> Decision:
     """The decision, with everyone told who does not stand around it already. Whoever heard of the begin hears
     of the end, also when something in between fails."""
     active = _ACTIVE.get()
-    fresh = _fresh(check.observers, active)
+    fresh = _fresh(check.observers, active) if active else check.observers
     if not fresh:
         return decide()
-    token, waiting = _ACTIVE.set((*active, *fresh)), list[Observer]()
+    token = _ACTIVE.set((*active, *fresh) if active else fresh)
+    try:
+        return _by_one(fresh[0], check, decide) if len(fresh) == 1 else _by_all(fresh, check, decide)
+    finally:
+        _ACTIVE.reset(token)
+
+
+def _by_one(observer: Observer, check: Check, decide: Callable[[], Decision]) -> Decision:
+    """What most guards need, and the whole cost of an audit log stands on."""
+    observer.begun(check)
+    try:
+        decision = decide()
+    except BaseException as error:
+        observer.broke(check, error)
+        raise
+    return observer.ended(check, decision)
+
+
+def _by_all(fresh: tuple[Observer, ...], check: Check, decide: Callable[[], Decision]) -> Decision:
+    waiting: list[Observer] = []
     try:
         _begin(fresh, check, waiting)
         decision = decide()
@@ -146,8 +171,6 @@ def observed(check: Check, decide: Callable[[], Decision]) -> Decision:
     except BaseException as error:
         _break(waiting, check, error)
         raise
-    finally:
-        _ACTIVE.reset(token)
 
 
 async def observed_later(
@@ -155,7 +178,7 @@ async def observed_later(
 ) -> Decision:
     """The same for a check that is awaited. `at_once` is how it is decided where nothing has to be waited for."""
     active = _ACTIVE.get()
-    fresh = _fresh(check.observers, active)
+    fresh = _fresh(check.observers, active) if active else check.observers
     if not fresh:
         return await decide()
     token, waiting = _ACTIVE.set((*active, *fresh)), list[Observer]()
@@ -174,7 +197,7 @@ async def observed_later(
 
 def _fresh(observers: tuple[Observer, ...], active: tuple[Observer, ...]) -> tuple[Observer, ...]:
     """Who does not stand around the check already."""
-    return tuple(each for each in observers if each not in active) if active else observers
+    return tuple(each for each in observers if each not in active)
 
 
 def _begin(fresh: tuple[Observer, ...], check: Check, waiting: list[Observer]) -> None:
@@ -237,21 +260,36 @@ def _tell(check: Check, what: str, decision: Decision | None) -> None:
 class Observing(Session):
     """The checks of a session, with its guard's observers around them."""
 
+    def __init__(self, *of: Any, **more: Any) -> None:
+        super().__init__(*of, **more)
+        self._lasting: dict[Observer, Any] = {}
+
     @property
     def _is_quick(self) -> bool:
         """Whether calls are decided without anything that may block."""
         return False
 
-    def _check(self, point: str, tool: Any, args: Any, payload: Any, **known: Any) -> Check:
+    def _check(
+        self,
+        point: str,
+        tool: Any,
+        args: Any,
+        payload: Any,
+        call_id: str | None = None,
+        reservation: str = "",
+    ) -> Check:
         who = (self.id, self._principal, self._agent)
-        check = Check(self.guard, who, point, tool, args, payload, **known)
+        check = Check(self.guard, who, point, tool, args, payload, call_id, reservation)
         check.halted = self.halted is not None
         check.about = self.told
+        check.lasting = self._lasting
         return check
 
     def _check_call(self, tool: str, args: Any, call_id: str | None, settings: Mapping[str, Any]) -> Check:
-        check = self._check("call", tool, args, args, call_id=call_id)
-        digest, hold = settings.get("digest") or self.live_digest(tool), settings.get("hold")
+        check = self._check("call", tool, args, args, call_id)
+        digest, hold = self.live_digest(tool), None
+        if settings:
+            digest, hold = settings.get("digest") or digest, settings.get("hold")
         if digest is not None or hold is not None:
             said = {"hold": hold, "tool_digest": digest}
             check.said = {name: each for name, each in said.items() if each is not None}
@@ -266,9 +304,7 @@ class Observing(Session):
         **settings: Any,
     ) -> Decision:
         check = self._check_call(tool, args, call_id, settings)
-        return observed(
-            check, lambda: super(Observing, self).check_call(tool, args, call_id=call_id, **settings)
-        )
+        return observed(check, partial(super().check_call, tool, args, call_id=call_id, **settings))
 
     async def acheck_call(
         self,
@@ -414,8 +450,16 @@ class ObservedSession(Observing):
 class ObservedDelegate(Observing, Delegate):
     """The session of a sub-agent, below one with observers. Whoever watches its own policy hears of it as well."""
 
-    def _check(self, point: str, tool: Any, args: Any, payload: Any, **known: Any) -> Check:
-        check = super()._check(point, tool, args, payload, **known)
+    def _check(
+        self,
+        point: str,
+        tool: Any,
+        args: Any,
+        payload: Any,
+        call_id: str | None = None,
+        reservation: str = "",
+    ) -> Check:
+        check = super()._check(point, tool, args, payload, call_id, reservation)
         check.guards = self.guards
         check.observers = self.watchers()
         check.above = self.above

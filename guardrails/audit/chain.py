@@ -18,6 +18,7 @@ from guardrails.audit.record import VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 FIRST = b"0" * 64
 """What stands for the chain before the first record."""
@@ -26,6 +27,11 @@ OPENING = b',"chain":"'
 CLOSING = b'"}'
 TAIL = len(OPENING) + 64 + len(CLOSING)
 """Bytes at the end of a line (without its line feed) that hold the chain."""
+
+
+def unsaid(key: bytes) -> Any:
+    """The keyed hash of nothing, which records are added to."""
+    return blake2b(key=key, digest_size=32)
 
 
 def linked(key: bytes, before: bytes, body: bytes) -> bytes:
@@ -75,13 +81,12 @@ class Head:
 
 
 class Growing:
-    """A head to which records are added; `lines` are those that were."""
+    """A head to which records are added; `lines` are those that were. `unsaid` is the keyed hash of nothing."""
 
-    __slots__ = ("_key", "_tree", "_unsaid", "chain", "checked", "lines")
+    __slots__ = ("_tree", "_unsaid", "chain", "checked", "lines")
 
-    def __init__(self, key: bytes, head: Head) -> None:
-        self._key = key
-        self._unsaid = blake2b(key=key, digest_size=32)
+    def __init__(self, unsaid: Any, head: Head) -> None:
+        self._unsaid = unsaid
         self._tree = head.tree()
         self.chain = head.chain
         self.checked = head.checked
@@ -103,14 +108,14 @@ class Growing:
 
     def add_all(self, bodies: Sequence[bytes]) -> None:
         """Add records, as `add` does. The rate of a busy log depends on this loop, so it is written out."""
-        tree, chain, lines, unsaid = self._tree, self.chain, self.lines, self._unsaid
+        tree, chain, lines, begun = self._tree, self.chain, self.lines, self._unsaid.copy
         peaks, size = tree.peaks, tree.size
         for body in bodies:
             whole = b'{"v":%d,"seq":%d,%s' % (VERSION, size, body)
-            mac = unsaid.copy()
+            mac = begun()
             mac.update(chain + whole)
             chain = hexlify(mac.digest())
-            line = b"%s%s%s%s" % (whole, OPENING, chain, CLOSING)
+            line = whole + OPENING + chain + CLOSING
             node, left = sha256(b"\x00" + line).digest(), size
             while left & 1:
                 node = sha256(b"\x01" + peaks.pop() + node).digest()
@@ -122,13 +127,18 @@ class Growing:
 
     def absorb(self, line: bytes) -> bool:
         """Take over a line (without its line feed) that somebody else wrote; False when it does not follow."""
-        if seq_of(line) != self._tree.size or not is_linked(self._key, self.chain, line):
+        if seq_of(line) != self._tree.size or not self._follows(line):
             return False
         self._tree.add(line)
         self.chain = chain_of(line)
         if is_checkpoint(line):
             self.checked = self._tree.size
         return True
+
+    def _follows(self, line: bytes) -> bool:
+        found, mac = chain_of(line), self._unsaid.copy()
+        mac.update(self.chain + line[:-TAIL])
+        return bool(found) and hexlify(mac.digest()) == found
 
     def head(self) -> Head:
         return Head(self._tree.size, self.chain, self._tree.peaks, self.checked)

@@ -27,6 +27,8 @@ MOST = 1 << 20
 
 _MOST_WORDS = 200
 
+ALLOW = Outcome.ALLOW
+
 
 class Content:
     """What of one event is written: the JSON of its `body`, or why it is withheld; and the JSON of what it was
@@ -47,6 +49,13 @@ class Content:
 def content_of(check: Check, decision: Decision) -> Content:
     """The content of a check; taken at once, because the host may change its objects afterwards."""
     original = as_json(check.payload)
+    if (
+        decision._denial is None
+        and decision.outcome is ALLOW
+        and not (decision.transforms or decision.parts or check.halted or check.streamed)
+        and len(original) <= MOST
+    ):  # most of them
+        return Content(original, original)
     if check.streamed == "begin":
         return Content(None, b"")
     if check.streamed == "end":
@@ -118,7 +127,7 @@ def _is_asked(decision: Decision) -> bool:
     """Whether statements of a policy made this decision, and nothing that came before them."""
     denial = decision._denial
     if denial is None:
-        return decision.outcome is Outcome.ALLOW
+        return decision.outcome is ALLOW
     if denial.__class__ is tuple:
         return len(denial) < 3 or denial[2] is not None
     # A limit, a breaker or a person refused what the policy had judged, with its transforms.

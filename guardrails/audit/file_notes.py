@@ -1,10 +1,12 @@
 """The note about the end of a log in files: read instead of the last segment, and trusted only with its seal.
 
-Takes a head, gives one line of words: log, size, checked, chain, segment, bytes, peaks, seal.
+Takes a head, gives one line of words: log, size, checked, chain, segment, bytes, peaks, seal. It is made with every
+write, so what is sealed is short: the peaks as they are, not as they are written.
 """
 
 from __future__ import annotations
 
+from binascii import hexlify, unhexlify
 from hashlib import blake2b
 from hmac import compare_digest
 
@@ -24,11 +26,9 @@ class Note:
 
 
 def note_of(log: str, head: Head, segment: str, bytes: int, key: bytes) -> bytes:
-    peaks = b"".join(head.peaks).hex().encode()
-    said = b"%s %d %d %s %s %d %s" % (
-        log.encode(), head.size, head.checked, head.chain, segment.encode(), bytes, peaks,
-    )  # fmt: skip
-    return b"%s %s\n" % (said, _seal(said, key))
+    said = b"%s %d %d %s %s %d" % (log.encode(), head.size, head.checked, head.chain, segment.encode(), bytes)
+    peaks = b"".join(head.peaks)
+    return b"%s %s %s\n" % (said, hexlify(peaks), _seal(said, peaks, key))
 
 
 def read_note(path: str, key: bytes) -> Note | None:
@@ -42,12 +42,12 @@ def read_note(path: str, key: bytes) -> Note | None:
 
 def parse_note(text: bytes, key: bytes) -> Note | None:
     """A note; None for one that is cut, or was sealed with another key."""
-    said, _, seal = text.removesuffix(b"\n").rpartition(b" ")
     try:
-        if not compare_digest(seal, _seal(said, key)):
+        said, peaks, seal = text.removesuffix(b"\n").rsplit(b" ", 2)
+        joined = unhexlify(peaks)
+        if not compare_digest(seal, _seal(said, joined, key)):
             return None
-        log, size, checked, chain, segment, bytes, peaks = said.split(b" ")
-        joined = bytes.fromhex(peaks.decode())
+        log, size, checked, chain, segment, bytes = said.split(b" ")
         hashes = [joined[at : at + 32] for at in range(0, len(joined), 32)]
         head = Head(int(size), chain, hashes, int(checked))
         head.tree()
@@ -56,5 +56,5 @@ def parse_note(text: bytes, key: bytes) -> Note | None:
         return None
 
 
-def _seal(said: bytes, key: bytes) -> bytes:
-    return blake2b(said, key=key, digest_size=16).hexdigest().encode()
+def _seal(said: bytes, peaks: bytes, key: bytes) -> bytes:
+    return hexlify(blake2b(said + b" " + peaks, key=key, digest_size=16).digest())

@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 from guardrails.audit.chain import Growing, Head
 from guardrails.audit.errors import AuditError, AuditUnavailable
 from guardrails.audit.file_notes import note_of, read_note
+from guardrails.audit.forking import in_each_child
 from guardrails.audit.linking import Linker, own_record
 from guardrails.audit.port import Part
 from guardrails.audit.segments import first_head, log_id, made_private, segments_of
@@ -30,6 +30,11 @@ from guardrails.audit.segments import first_head, log_id, made_private, segments
 if TYPE_CHECKING:
     from guardrails.audit.keys import Keys
     from guardrails.audit.subjects import Subjects
+
+try:
+    from fcntl import LOCK_EX, LOCK_UN, flock
+except ImportError:  # Windows
+    flock = None  # type: ignore[assignment]
 
 ROTATE = 16 << 20
 """Bytes of a segment, after which another one is begun."""
@@ -39,6 +44,8 @@ class FileHome:
     """A log in a folder. `rotate` is in bytes."""
 
     def __init__(self, folder: str, keys: Keys, *, rotate: int = ROTATE) -> None:
+        if flock is None:
+            raise AuditError("a log in files needs locks that this system lacks: use `sqlite:///file.db`")
         self.folder = Path(folder)
         self._keys = keys
         self._rotate = rotate
@@ -48,7 +55,7 @@ class FileHome:
         _renew_after_fork(self)
 
     def _start(self) -> None:
-        self._mutex = Lock()
+        self._mutex, self._alone = Lock(), Alone(self)
         self._lock_file = self._note_file = self._segment = -1
         self._name = ""
         self._bytes = 0
@@ -59,16 +66,16 @@ class FileHome:
     # --- the port ------------------------------------------------------------------------------
 
     def append(self, bodies: Sequence[bytes]) -> Head:
-        with self._mutex, self._alone():
+        with self._mutex, self._alone:
             self._catch_up()
             if self._bytes >= self._rotate:
                 self._begin_segment()
-            self._write([*self._owed, *bodies])
+            self._write([*self._owed, *bodies] if self._owed else bodies)
             self._owed.clear()
             return self._head
 
     def head(self) -> Head:
-        with self._mutex, self._alone():
+        with self._mutex, self._alone:
             self._catch_up()
             if self._owed:
                 self._write(self._owed)
@@ -105,24 +112,23 @@ class FileHome:
 
     # --- one at a time -------------------------------------------------------------------------
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        from fcntl import LOCK_EX, LOCK_UN, flock
-
+    def lock(self) -> None:
+        """Keep other processes out. Raises `AuditUnavailable`."""
         try:
             if self._lock_file < 0:
                 self._lock_file = os.open(self._path("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             flock(self._lock_file, LOCK_EX)
         except OSError as error:
             raise self._unavailable("cannot be locked", error) from error
+
+    def unlock(self, error: BaseException | None) -> None:
+        """Let others in; after an error the segment is looked at anew. Raises `AuditUnavailable` for one of the
+        system."""
         try:
-            yield
-        except OSError as error:
-            self._forget_segment()
-            raise self._unavailable("cannot be written", error) from error
-        except BaseException:
-            self._forget_segment()
-            raise
+            if error is not None:
+                self._forget_segment()
+            if isinstance(error, OSError):
+                raise self._unavailable("cannot be written", error) from error
         finally:
             flock(self._lock_file, LOCK_UN)
 
@@ -258,6 +264,21 @@ class FileHome:
         return os.path.join(self.folder, name)
 
 
+class Alone:
+    """One process at a time in a log."""
+
+    __slots__ = ("_home",)
+
+    def __init__(self, home: FileHome) -> None:
+        self._home = home
+
+    def __enter__(self) -> None:
+        self._home.lock()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._home.unlock(error)
+
+
 def _write_all(handle: int, data: bytes) -> None:
     written = os.write(handle, data)
     while written < len(data):
@@ -286,4 +307,4 @@ def _renew_after_fork(home: FileHome) -> None:
         if survivor is not None:
             survivor.renew()
 
-    os.register_at_fork(after_in_child=renew)
+    in_each_child(renew)

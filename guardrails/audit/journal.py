@@ -23,6 +23,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from guardrails.audit.errors import AuditError, AuditUnavailable
+from guardrails.audit.forking import in_each_child
 from guardrails.audit.linking import own_record
 from guardrails.audit.tasks import Writer, refusal, tell
 from guardrails.audit.works import Work, interrupted, wake
@@ -404,5 +405,5 @@ def _care_for(journal: Journal) -> None:
             except AuditError as error:
                 os.write(2, f"guard: the audit log could not be finished: {error}\n".encode())
 
-    os.register_at_fork(after_in_child=renew)
+    in_each_child(renew)
     atexit.register(finish)

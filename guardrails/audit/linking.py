@@ -9,7 +9,7 @@ from __future__ import annotations
 from time import time_ns
 from typing import TYPE_CHECKING, Any
 
-from guardrails.audit.chain import Growing, Head
+from guardrails.audit.chain import Growing, Head, unsaid
 from guardrails.audit.checkpoints import EVERY, Signer
 from guardrails.audit.record import body_of, rfc3339
 from guardrails.version import VERSION
@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 class Linker:
     """Adds records to a log whose id is `log`. Stateless: the head comes in and goes out."""
 
-    __slots__ = ("_keys", "_signer", "log")
+    __slots__ = ("_keys", "_signer", "_unsaid", "log")
 
     def __init__(self, log: str, keys: Keys) -> None:
         self.log = log
         self._keys = keys
         self._signer = Signer(log, keys)
+        self._unsaid = unsaid(keys.chain)
 
     def growing(self, head: Head) -> Growing:
-        return Growing(self._keys.chain, head)
+        return Growing(self._unsaid, head)
 
     def grown(self, head: Head, bodies: Sequence[bytes], *, begins: bool) -> Growing:
         """The head with these records; `begins` says that they are the first of a segment."""

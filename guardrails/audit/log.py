@@ -14,9 +14,10 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
+from guardrails.audit.drafts import Draft
 from guardrails.audit.errors import AuditError, needs_extra
 from guardrails.audit.journal import Journal
-from guardrails.audit.scribe import Draft, Scribe
+from guardrails.audit.scribe import Scribe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

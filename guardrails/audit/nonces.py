@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from guardrails.audit.forking import in_each_child
+
 SIZE = 12
 """Bytes of a nonce, as AES-GCM takes them."""
 
@@ -26,4 +28,4 @@ def new_nonce() -> bytes:
         return data[:SIZE]
 
 
-os.register_at_fork(after_in_child=_drawn.clear)
+in_each_child(_drawn.clear)

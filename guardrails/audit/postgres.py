@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails.audit.chain import Head, chain_of
 from guardrails.audit.errors import AuditError, AuditUnavailable, needs_extra
 from guardrails.audit.file_notes import note_of, parse_note
+from guardrails.audit.forking import in_each_child
 from guardrails.audit.linking import Linker
 from guardrails.audit.port import Part
 
@@ -263,4 +264,4 @@ def _renew_after_fork(home: PostgresHome) -> None:
         if survivor is not None:
             survivor.renew()
 
-    os.register_at_fork(after_in_child=renew)
+    in_each_child(renew)

@@ -86,11 +86,12 @@ MOST_DEPTH = 100
 def rfc3339(us: int) -> str:
     """Microseconds since 1970 as RFC 3339 text in UTC."""
     seconds, rest = divmod(us, 1_000_000)
-    return f"{_second(seconds)}.{rest:06d}Z"
+    return f"{second_of(seconds)}.{rest:06d}Z"
 
 
 @lru_cache(maxsize=4)
-def _second(seconds: int) -> str:
+def second_of(seconds: int) -> str:
+    """Seconds since 1970 as the begin of an RFC 3339 text in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 

@@ -6,18 +6,19 @@ written. How strict it is says the policy: `audit durable` waits for the disk, `
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from contextlib import suppress
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from guardrails.audit.calls import Calls
 from guardrails.audit.circumstances import circumstances_of
 from guardrails.audit.content import content_of, facts_of_usage, told_of_parts
+from guardrails.audit.drafts import Draft
 from guardrails.audit.errors import AuditUnavailable
 from guardrails.audit.ids import new_id
 from guardrails.audit.record import as_json
 from guardrails.audit.requests import requests_of
-from guardrails.audit.scribe import Draft
+from guardrails.audit.sketching import PARTS, agent_of, is_plain, name_of, sketched, standing_of, subject_of
 from guardrails.audit.tracing import trace_of
 from guardrails.errors import Unavailable
 from guardrails.meets import BETWEEN
@@ -29,6 +30,7 @@ from guardrails.runtime.repeats import Repeats, digest_of, verdict_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from guardrails.audit.content import Content
     from guardrails.audit.log import AuditLog
     from guardrails.guard import Guard
     from guardrails.observing import Check
@@ -40,14 +42,6 @@ DEFAULT = ("durable", "spill")
 """Mode of a policy that does not say one, and what happens when the log cannot be written: a second log is used
 where there is one."""
 
-MOST_CALLS = 10_000
-"""Calls of which the decision's id is remembered, so that their outcome can name it."""
-
-NOT_KNOWN = ("", "")
-HELD = "held\x1f"
-"""Before the name of a reservation, by which a call is remembered as well."""
-
-_PARTS = {"call": "args", "result": "result", "input": "text", "output": "text"}
 _STATUS = {"released": "not run"}
 _NOWHERE = Place("<audit>", 0, 0, 0, 0)
 
@@ -57,13 +51,10 @@ class Recorder(Observer):
 
     def __init__(self, log: AuditLog) -> None:
         self.log = log
-        self._calls: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
+        self._calls = Calls()
         self._repeats = Repeats()
 
     # --- checks --------------------------------------------------------------------------------
-
-    def begun(self, check: Check) -> None:
-        check.notes[self] = perf_counter_ns()
 
     def ended(self, check: Check, decision: Decision) -> Decision:
         decision, drafts, mark = self._drafted(check, decision)
@@ -73,7 +64,8 @@ class Recorder(Observer):
                 self.log.record(draft, durable=mode == "durable", spills=otherwise == "spill")
         except AuditUnavailable as error:
             return refused(check, decision, error)
-        self._keep_mark(mark, decision)
+        if mark is not None:
+            self._keep_mark(mark, decision)
         return decision
 
     async def ended_later(self, check: Check, decision: Decision) -> Decision:
@@ -91,7 +83,8 @@ class Recorder(Observer):
         except BaseException:  # the task was cancelled
             self._untold(check, decision)
             raise
-        self._keep_mark(mark, decision)
+        if mark is not None:
+            self._keep_mark(mark, decision)
         return decision
 
     async def _ended_soon(self, check: Check, decision: Decision) -> Decision:
@@ -104,9 +97,8 @@ class Recorder(Observer):
     def _drafted(self, check: Check, decision: Decision) -> tuple[Decision, Iterable[Draft], Mark | None]:
         """The decision under its name, the drafts that are to be written of it (none where all of it was written
         before), and what it is known by when it is told again."""
-        took = perf_counter_ns() - check.notes.get(self, perf_counter_ns())
         decision = decision.known_as(new_id())
-        draft = self._draft(check, decision, took)
+        draft = self._draft(check, decision)
         mark = None if check.call_id is None else self._mark(check, decision, draft)
         if mark is not None and (first := self._repeats.first(mark)) is not None:
             return self._again(check, decision.known_as(first), draft), (), None
@@ -114,8 +106,8 @@ class Recorder(Observer):
             return decision, (draft,), mark
         return decision, _with_requests(check, decision, draft), mark
 
-    def _keep_mark(self, mark: Mark | None, decision: Decision) -> None:
-        if mark is not None and self.log.journal.error is None:
+    def _keep_mark(self, mark: Mark, decision: Decision) -> None:
+        if self.log.journal.error is None:
             self._repeats.keep(mark, decision.id)
 
     def _untold(self, check: Check, decision: Decision) -> None:
@@ -150,28 +142,37 @@ class Recorder(Observer):
     def _again(self, check: Check, decision: Decision, draft: Draft) -> Decision:
         """The decision on what was recorded before: its outcome names the first record."""
         if check.point == "call" and draft.content is not None:
-            self._remember(check, draft.content.original, decision)
+            self._calls.keep(check, draft.content.original, decision)
         return decision
 
-    def _draft(self, check: Check, decision: Decision, took: int) -> Draft:
-        point = check.point
-        part = _PARTS.get(point)
-        if part is None:
+    def _draft(self, check: Check, decision: Decision) -> Draft:
+        if check.point not in PARTS:
             return self._usage(check, decision)
-        fields, content = self._fields(check, decision.id), content_of(check, decision)
-        fields["latency_us"], kind = took // 1000, "intent"
+        content = content_of(check, decision)
+        if check.point == "call":
+            self._calls.keep(check, content.original, decision)
+        if not is_plain(check, decision, content):
+            return self._in_full(check, decision, content)
+        sketch = sketched(check, decision, content, standing_of(check, self))
+        if check.point == "result":
+            sketch.kind, sketch.status = "outcome", "ok"
+            sketch.ref, sketch.reservation = self._calls.intent_of(check)
+        return sketch
+
+    def _in_full(self, check: Check, decision: Decision, content: Content) -> Draft:
+        """The draft of a check that is out of the ordinary."""
+        fields, kind = self._fields(check, decision.id), "intent"
+        fields["latency_us"] = (perf_counter_ns() - check.began) // 1000
         if check.above:
             fields["parts"] = told_of_parts(check, decision)
-        if point == "call":
-            self._remember(check, content.original, decision)
-        elif point == "result":
+        if check.point == "result":
             fields["status"], kind = "ok", "outcome"
-            fields["ref"], fields["reservation"] = self._intent_of(check)
+            fields["ref"], fields["reservation"] = self._calls.intent_of(check)
         if check.streamed:
             fields["status"], kind = "streamed", "outcome" if check.streamed == "end" else kind
         return Draft(
-            kind, fields, _subject(check.principal, check.session), check.principal, decision, content, part,
-            circumstances_of(check, decision, content),
+            kind, fields, subject_of(check.principal, check.session), check.principal, decision, content,
+            PARTS[check.point], circumstances_of(check, decision, content),
         )  # fmt: skip
 
     def _usage(self, check: Check, decision: Decision) -> Draft:
@@ -180,19 +181,18 @@ class Recorder(Observer):
             {"reserved": True} if check.point == "reserve" else {}
         )
         return Draft(
-            "usage", fields, subject=_subject(check.principal, check.session), who=check.principal,
+            "usage", fields, subject=subject_of(check.principal, check.session), who=check.principal,
             decision=decision, beside=circumstances_of(check, decision),
         )  # fmt: skip
 
     def _fields(self, check: Check, id: str) -> dict[str, Any]:
         trace, span = trace_of(check.session, id)
-        agent = check.agent.get("id") if isinstance(check.agent, dict) else None
         clock, time = check.guard.clock, check.time
         if time is None and clock.__class__ is not SystemClock:
             time = clock.now()
         fields: dict[str, Any] = {
             "id": id, "trace": trace, "span": span, "session": check.session, "point": check.point,
-            "tool": _name(check.tool), "call_id": check.call_id, "agent": _name(agent),
+            "tool": name_of(check.tool), "call_id": check.call_id, "agent": agent_of(check),
             "clock": time,
         }  # fmt: skip
         if check.above:
@@ -205,23 +205,23 @@ class Recorder(Observer):
         fields = self._fields(check, new_id())
         fields["point"] = "call"
         fields["status"] = _STATUS.get(what, what)
-        known, fields["reservation"] = self._intent_of(check)
+        known, fields["reservation"] = self._calls.intent_of(check)
         fields["ref"] = (decision.id if decision is not None else "") or known
         if check.payload is not None:
             fields["facts"] = facts_of_usage(check.payload)
-        self._keep(check.guards, Draft("outcome", fields, subject=_subject(check.principal, check.session)))
+        self._keep(check.guards, Draft("outcome", fields, subject=subject_of(check.principal, check.session)))
 
     def opened(self, session: Session) -> None:
         trace, span = trace_of(session.id, "")
         fields: dict[str, Any] = {
             "id": new_id(), "trace": trace, "span": span, "session": session.id,
-            "agent": _name(session._agent.get("id")), "policy": session.guard.digest,
+            "agent": name_of(session._agent.get("id")), "policy": session.guard.digest,
         }  # fmt: skip
         if above := getattr(session, "above", ()):
             fields["answers_to"] = list(above)
         principal = session._principal
         self._keep(
-            session.guards, Draft("opened", fields, subject=_subject(principal, session.id), who=principal)
+            session.guards, Draft("opened", fields, subject=subject_of(principal, session.id), who=principal)
         )
 
     def is_twin_of(self, other: Observer) -> bool:
@@ -245,24 +245,6 @@ class Recorder(Observer):
         with suppress(AuditUnavailable):
             # Counted by the journal, and told in a record once it can be: the next decision is refused anyway.
             self.log.keep(draft)
-
-    # --- which outcome belongs to which call ---------------------------------------------------
-
-    def _remember(self, check: Check, args: bytes, decision: Decision) -> None:
-        calls, known = self._calls, (decision.id, decision.reservation)
-        calls[_call_of(check, args)] = known
-        if decision.reservation:
-            calls[check.session, f"{HELD}{decision.reservation}"] = known
-        while len(calls) > MOST_CALLS:
-            with suppress(KeyError):
-                calls.popitem(last=False)
-
-    def _intent_of(self, check: Check) -> tuple[str, str]:
-        """The id of the decision on the call that this became of, and the name of what is held for it."""
-        held = check.reservation
-        named = self._calls.get((check.session, f"{HELD}{held}")) if held else None
-        id, reservation = named or self._calls.get(_call_of(check, None), NOT_KNOWN)
-        return id, held or reservation
 
 
 def _with_requests(check: Check, decision: Decision, draft: Draft) -> Iterator[Draft]:
@@ -317,20 +299,3 @@ def _give_back(guards: tuple[Guard, ...], reservation: str) -> None:
         if held:
             with suppress(Unavailable):
                 guard.state.store.release(held, now=guard.clock.now())
-
-
-def _call_of(check: Check, args: bytes | None) -> tuple[str, str]:
-    """How an outcome finds its call: by the call's id, else by the tool and equal arguments."""
-    if check.call_id is not None:
-        return check.session, check.call_id
-    return check.session, f"{check.tool} {hash(as_json(check.args) if args is None else args)}"
-
-
-def _subject(principal: Any, session: str) -> str:
-    """Whose key seals a record: the principal's, else that of the session."""
-    id = principal.get("id") if isinstance(principal, dict) else None
-    return f"session:{session}" if id is None or id == "" else str(id)
-
-
-def _name(value: Any) -> str | None:
-    return value[:256] if isinstance(value, str) else None

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from guardrails.audit.drafts import Draft
 from guardrails.audit.ids import new_id
-from guardrails.audit.scribe import Draft
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

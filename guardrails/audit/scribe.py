@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails.audit.circumstances import origins_of
 from guardrails.audit.cleaning import Cleaner
-from guardrails.audit.content import Content, told_safely
+from guardrails.audit.content import told_safely
+from guardrails.audit.drafts import Sketch
 from guardrails.audit.errors import AuditUnavailable
 from guardrails.audit.forms import Forms, told_of
 from guardrails.audit.linking import own_record
@@ -22,40 +23,15 @@ from guardrails.version import VERSION
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from guardrails.audit.drafts import Draft
     from guardrails.audit.subjects import Subject, Subjects
     from guardrails.model import Decision
 
 NAMES = ("session", "agent", "tool", "call_id")
 """Fields in the clear that come from the host or the model, and are looked through for secrets."""
 
-
-class Draft:
-    """A record to be: `fields` as they are, and what is made of the rest.
-
-    `subject` is the id that its body is sealed for, `who` what is known of the principal, `part` under which
-    name the content stands in the body, `beside` the JSON of what stands there with it.
-    """
-
-    __slots__ = ("beside", "content", "decision", "fields", "part", "subject", "us", "who")
-
-    def __init__(
-        self, kind: str, fields: dict[str, Any], subject: str, who: Any = None,
-        decision: Decision | None = None, content: Content | None = None, part: str = "facts",
-        beside: bytes = b"",
-    ) -> None:  # fmt: skip
-        self.us = time_ns() // 1000
-        self.fields = fields
-        fields["kind"] = kind
-        self.subject = subject
-        self.who = who
-        self.decision = decision
-        self.content = content
-        self.part = part
-        self.beside = beside
-
-    @property
-    def size(self) -> int:
-        return 600 + len(self.beside) + (self.content.size if self.content else 0)
+MOST_CLEAN = 1024
+"""Places in whose names there is no secret, that are remembered."""
 
 
 class Scribe:
@@ -65,6 +41,7 @@ class Scribe:
         self.subjects = subjects
         self._cleaner = Cleaner() if clean else None
         self._forms = Forms()
+        self._clean: set[tuple[str | None, ...]] = set()
 
     def bodies(self, drafts: Sequence[Draft]) -> list[bytes | Unmade]:
         """The bytes of records. Never raises."""
@@ -77,10 +54,20 @@ class Scribe:
 
     def _suspects(self, sheets: Sequence[Any]) -> Collection[Any]:
         """Those with something that may have to be taken out."""
-        if self._cleaner is None or self._cleaner.is_clean(_texts_of(sheets)):
+        if self._cleaner is None:
             return ()
-        places = self._cleaner.suspects([sheet.text for sheet in sheets])
-        return {sheets[at] for at in places}
+        fresh = {place for sheet in sheets if (place := sheet.draft.place) not in self._clean}
+        if not self._cleaner.is_clean(_texts_of(sheets, fresh)):
+            return {sheets[at] for at in self._cleaner.suspects([sheet.text for sheet in sheets])}
+        if fresh:
+            self._remember(fresh)
+        return ()
+
+    def _remember(self, places: Collection[tuple[str | None, ...]]) -> None:
+        """Not look again at names in which there was nothing."""
+        if len(self._clean) + len(places) > MOST_CLEAN:
+            self._clean = set()
+        self._clean.update(places)
 
     def plainly(self, kind: str, facts: Mapping[str, Any], fields: dict[str, Any]) -> bytes:
         """The bytes of a record whose facts are in the clear, without secrets."""
@@ -121,13 +108,12 @@ class Scribe:
     def _by_form(self, sheet: Sheet) -> bytes | None:
         """A record like most; None for any other one."""
         draft, subject = sheet.draft, sheet.subject
-        content = draft.content
-        if content is None or content.withheld or not content.body:
+        if not isinstance(draft, Sketch):
             return None
         begun = self._forms.begun(draft, subject.handle)
         if begun is None:
             return None
-        sealed = subject.seal(sheet.whole, draft.fields["id"])
+        sealed, content = subject.seal(sheet.whole, draft.id), draft.content
         digest = None if content.body is content.original else sheet.digest
         end = "" if digest is None else f',"digest":{{"{draft.part}":"{digest}"}}'
         return f'{begun}"body":{{"sealed":"{sealed}"}}{end}'.encode()
@@ -173,9 +159,10 @@ class Sheet:
     __slots__ = ("draft", "subject", "whole")
 
     def __init__(self, draft: Draft, subject: Subject) -> None:
+        content = draft.content
         self.draft = draft
         self.subject = subject
-        self.whole = _whole(draft, draft.content.body if draft.content is not None else None)
+        self.whole = _whole(draft, None if content is None else content.body)
 
     def tell(self) -> None:
         """Fill in the fields. Raises what that raises."""
@@ -227,14 +214,17 @@ class Unmade:
         self.error.__cause__ = error
 
 
-def _texts_of(sheets: Sequence[Sheet]) -> list[str]:
-    """All that secrets are looked for in, with names that many records have in common only once."""
-    names = {str(each) for sheet in sheets for each in map(sheet.draft.fields.get, NAMES) if each}
-    return [b"\n\n".join([sheet.whole for sheet in sheets]).decode(), *names]
+def _texts_of(sheets: Sequence[Sheet], places: Collection[tuple[str | None, ...]]) -> list[str]:
+    """All that secrets are looked for in; of places only those that were not looked at before."""
+    whole = b"\n\n".join([sheet.whole for sheet in sheets]).decode()
+    calls = [str(call) for sheet in sheets if (call := sheet.draft.call_id)]
+    return [whole, *calls, *{name for place in places for name in place if name}]
 
 
 def _whole(draft: Draft, inner: bytes | None) -> bytes:
-    who, beside = as_json(draft.who), b"," + draft.beside[1:-1] if draft.beside else b""
+    who, beside = draft.who, b"," + draft.beside[1:-1] if draft.beside else b""
+    if who.__class__ is not bytes:
+        who = as_json(who)
     if inner is None:
         return b'{"principal":%s%s}' % (who, beside)
     return b'{"principal":%s,"%s":%s%s}' % (who, draft.part.encode(), inner, beside)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from guardrails.audit.chain import Head, chain_of, seq_of
 from guardrails.audit.errors import AuditError, AuditUnavailable
 from guardrails.audit.file_notes import Note, note_of, parse_note
+from guardrails.audit.forking import in_each_child
 from guardrails.audit.linking import Linker
 from guardrails.audit.port import Part
 
@@ -195,4 +196,4 @@ def _renew_after_fork(home: SqliteHome) -> None:
         if survivor is not None:
             survivor.renew()
 
-    os.register_at_fork(after_in_child=renew)
+    in_each_child(renew)

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from guardrails.audit import nonces
 from guardrails.audit.cleaning import LOOK, Cleaner
 from guardrails.audit.content import Content
+from guardrails.audit.drafts import Draft
 from guardrails.audit.errors import AuditUnavailable
 from guardrails.audit.files import FileHome
 from guardrails.audit.journal import Journal
 from guardrails.audit.record import as_json
-from guardrails.audit.scribe import Draft, Scribe, Unmade
+from guardrails.audit.scribe import Scribe, Unmade
 from guardrails.model import Decision, Outcome
 
 SECRETS = (

@@ -19,10 +19,10 @@ from typing import Any
 import pytest
 from audit_logs import KEYS, note, records_of, report_of
 
+from guardrails.audit.drafts import Draft
 from guardrails.audit.files import FileHome
 from guardrails.audit.journal import Journal
 from guardrails.audit.log import AuditLog
-from guardrails.audit.scribe import Draft
 
 RUNS = 500 if os.environ.get("GUARD_SOAK") else 25
 THREADS = 4

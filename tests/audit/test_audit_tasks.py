@@ -22,11 +22,12 @@ from hypothesis import strategies as st
 
 from guardrails.audit.chain import Head
 from guardrails.audit.content import Content
+from guardrails.audit.drafts import Draft
 from guardrails.audit.errors import AuditUnavailable
 from guardrails.audit.files import FileHome
 from guardrails.audit.journal import TOGETHER, Journal
 from guardrails.audit.log import LARGE, AuditLog
-from guardrails.audit.scribe import Draft, Scribe
+from guardrails.audit.scribe import Scribe
 from guardrails.guard import Guard
 from guardrails.model import Decision, Outcome
 

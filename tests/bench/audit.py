@@ -300,8 +300,9 @@ def buffered_tasks(folder: Path) -> Table:
 def steps(folder: Path) -> Table:
     """The bytes of a record, with and without a look for secrets."""
     from guardrails.audit.content import Content
+    from guardrails.audit.drafts import Draft
     from guardrails.audit.record import as_json
-    from guardrails.audit.scribe import Draft, Scribe
+    from guardrails.audit.scribe import Scribe
 
     home = FileHome(str(folder / "steps"), KEYS)
     decision = guard(None).session(id="s-1", principal=PRINCIPAL).check_call("refund", ARGS)

@@ -56,6 +56,8 @@ class SecretDetector:
         found |= self._found(text)
         if not is_plain(text):
             found |= self._found_in_plain_spelling(text)
+        if not found:
+            return []
         kept = (match for match in found if match.score >= self.threshold and match.entity in self.entities)
         return sorted(_nearest(kept), key=_order)
 
