@@ -77,12 +77,12 @@ def _scanned(text: str) -> Any:
     body = text.strip(_SPACE)
     scan: Callable[[str, int], tuple[Any, int]] = make_scanner(_Context())  # type: ignore[arg-type]  # the stub wants a scanner; it only reads these attributes
     value, end = scan(body, 0)
-    if end != len(body) or (text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(value)):
+    if end != len(body) or (text.count("{") + text.count("[") > MAX_DEPTH and is_deep(value)):
         raise _Suspicious
     return value
 
 
-def _is_deep(value: Any) -> bool:
+def is_deep(value: Any) -> bool:
     """Whether anything lies more than MAX_DEPTH below the top."""
     level = [value]
     for _ in range(MAX_DEPTH + 1):

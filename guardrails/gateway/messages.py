@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from guardrails.strict_json import MAX_DEPTH, MAX_DIGITS, is_deep
+
 if TYPE_CHECKING:
     from guardrails.gateway.links import Id, Message
 
@@ -25,8 +27,6 @@ HEADER_MISMATCH = -32020
 MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
 
-MAX_DEPTH = 100
-MAX_DIGITS = 1_000
 MAX_ID = 2**63
 MAX_ID_LENGTH = 1_024
 MAX_METHOD = 256
@@ -73,7 +73,7 @@ def read_value(frame: bytes) -> Any:
     except ValueError as error:
         why = error.args[0] if error.__class__ is ValueError else f"the message is not valid JSON: {error}"
         raise Refused(why, PARSE_ERROR, _guessed_ids(text)) from None
-    if text.count("{") + text.count("[") > MAX_DEPTH and _is_deep(value):
+    if text.count("{") + text.count("[") > MAX_DEPTH and is_deep(value):
         raise Refused(f"the message is nested deeper than {MAX_DEPTH} levels", PARSE_ERROR, _ids_of(value))
     if "\\u" in text and not _is_text(value):
         raise Refused("the message holds half of a surrogate pair", PARSE_ERROR, _ids_of(value))
@@ -109,17 +109,6 @@ def _constant(word: str) -> Any:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_pairs, parse_int=_integer, parse_float=_number, parse_constant=_constant
 )
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
-        level = [inner for each in level for inner in _inside(each)]
-    return bool(level)
-
-
-def _inside(value: Any) -> Any:
-    return value.values() if value.__class__ is dict else value if value.__class__ is list else ()
 
 
 def _is_text(value: Any) -> bool:
