@@ -14,12 +14,13 @@ import click
 from guardrails.errors import PolicyError
 from guardrails.testing.cases import Suite
 from guardrails.testing.generating import empty_suite, ends_in_cases, written
-from guardrails.testing.reading import SUFFIX, SuiteError, read_suite
+from guardrails.testing.reading import SUFFIX
 
 from . import exits
 from .files import SUFFIX as POLICY
 from .files import write_text
-from .problems import Stop, unreadable, usage
+from .problems import Stop, usage
+from .suites import suite_of
 
 
 def generate(paths: Sequence[str]) -> int:
@@ -47,12 +48,7 @@ def _suite(path: str) -> Suite:
     file = path.removesuffix(POLICY) + SUFFIX if path.endswith(POLICY) else path
     if file != path and not Path(file).exists():
         return empty_suite(path)
-    try:
-        return read_suite(file)
-    except SuiteError as error:
-        raise Stop(exits.DATA, error.rendered().rstrip("\n")) from error
-    except OSError as error:
-        raise unreadable(file, error) from error
+    return suite_of(file)
 
 
 def _written(suite: Suite) -> tuple[str, int]:

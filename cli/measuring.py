@@ -12,11 +12,11 @@ import click
 from guardrails.errors import PolicyError
 from guardrails.testing.cases import Suite
 from guardrails.testing.files import Choice
-from guardrails.testing.reading import SuiteError, read_suite
 
 from . import exits
 from .files import write_text
-from .problems import Stop, unreadable, usage
+from .problems import Stop, usage
+from .suites import suite_of
 
 REPORTS = {"coverage_html": "html", "coverage_lcov": "lcov", "coverage_xml": "cobertura"}
 
@@ -67,7 +67,7 @@ class Measures:
 
     def run(self) -> int:
         """Measure and report; gives the exit code, 1 when a score is too low."""
-        groups = _grouped([_suite(file) for file in self.files])
+        groups = _grouped([suite_of(file) for file in self.files])
         least = self.options["fail_under"] or 0.0
         try:
             scores = self._covered(groups) if self.coverage else []
@@ -125,15 +125,6 @@ class Measures:
         if count:
             write_text(suite.file, text)
         click.echo(f"{suite.file}: {count} cases added{', to be reviewed' if count else ''}", err=True)
-
-
-def _suite(file: str) -> Suite:
-    try:
-        return read_suite(file)
-    except SuiteError as error:
-        raise Stop(exits.DATA, error.rendered().rstrip("\n")) from error
-    except OSError as error:
-        raise unreadable(file, error) from error
 
 
 def _grouped(suites: Sequence[Suite]) -> list[list[Suite]]:
