@@ -10,8 +10,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +19,7 @@ from guardrails.server.app import App
 from guardrails.server.binding import Address, check_reach, listening, shown
 from guardrails.server.keys import Keys
 from guardrails.server.service import Service, Settings
+from guardrails.server.uvicorn_server import uvicorn_server
 
 if TYPE_CHECKING:
     import socket
@@ -157,33 +157,9 @@ async def _run(
 
 
 def _server(plan: Plan, service: Service) -> Any:
-    from uvicorn import Config, Server
-
     from guardrails.server.quick import QuickProtocol
 
-    class Quiet(Server):
-        """Leaves signals to us."""
-
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    return Quiet(
-        Config(
-            App(service.guard, service=service),
-            http=QuickProtocol,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=plan.grace,
-            backlog=2048,
-            **plan.tls,
-        )
-    )
+    return uvicorn_server(App(service.guard, service=service), QuickProtocol, grace=plan.grace, **plan.tls)
 
 
 def _stop(server: Any, service: Service) -> None:

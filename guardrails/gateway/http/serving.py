@@ -12,8 +12,7 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +23,7 @@ from guardrails.gateway.reloading import say_kept
 from guardrails.gateway.stdio import say
 from guardrails.server.binding import Address, check_reach, listening, shown
 from guardrails.server.keys import Keys
+from guardrails.server.uvicorn_server import uvicorn_server
 
 if TYPE_CHECKING:
     from guardrails.gateway.http.sessions import Hub
@@ -108,29 +108,7 @@ def _say_where(found: socket.socket, scheme: str) -> None:
 
 def server_of(endpoint: Endpoint, *, grace: int = 10, **more: Any) -> Any:
     """A uvicorn server that runs an endpoint. It leaves signals alone."""
-    from uvicorn import Config, Server
-
-    class Quiet(Server):
-        @contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            yield
-
-    return Quiet(
-        Config(
-            endpoint,
-            http=_protocol(),
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=grace,
-            backlog=2048,
-            **more,
-        )
-    )
+    return uvicorn_server(endpoint, _protocol(), grace=grace, **more)
 
 
 def _protocol() -> Any:
