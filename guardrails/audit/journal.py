@@ -3,9 +3,10 @@
 Takes records, returns when they are on disk (`write`) or soon will be (`put`). The idea is a group commit: the
 thread that finds nobody at work leads, and makes and writes the records of all who wait; the disk is waited for
 once. Those whose records it wrote wake one another, each the next: woken all at once they would only queue up for
-the interpreter. For tasks of event loops one thread leads (see `guardrails.audit.tasks`). What nobody waits for is
-written by a thread of its own, at most PAUSE later; it is held in a queue of MOST records and MOST_BYTES, and
-whoever finds the queue full waits for PATIENCE, then is refused.
+the interpreter. Who leads next waits a moment for them, so that they are written together again. For tasks of event
+loops one thread leads (see `guardrails.audit.tasks`). What nobody waits for is written by a thread of its own, at
+most PAUSE later; it is held in a queue of MOST records and MOST_BYTES, and whoever finds the queue full waits for
+PATIENCE, then is refused.
 
 When the home cannot be written, whoever waits is refused, or it goes to a second log (`spill`). What was
 accepted is never dropped: it is tried again, and how much was refused or spilled stands in a record afterwards.
@@ -47,6 +48,9 @@ PATIENCE = 1.0
 TOGETHER = 512
 """Records of one write, at most: a bound on how long a caller waits for those of others."""
 
+LONGEST_GATHERING = 0.002
+"""Seconds that a write waits, at most, for those who took part in the last one."""
+
 _READY = (bytes, type(None))
 
 FIRST_REST, LONGEST_REST = 0.05, 2.0
@@ -81,6 +85,11 @@ class Journal:
         self._thread: Thread | None = None
         self._writer = Writer(self.lead_for_tasks)
         self._writers_own = Work(None, 0)
+        self._gate = Lock()
+        self._gate.acquire()
+        self._gathers = False
+        self._expected = 0
+        self._took = 0.0
         self._error: AuditError | None = None
         self._again = 0.0
         self._rest = FIRST_REST
@@ -107,6 +116,10 @@ class Journal:
             self._waiting.append(work)
             if not self._busy:
                 self._busy = work.leads = True
+            elif self._gathers and len(self._waiting) >= self._expected:
+                self._gathers = False
+                if self._gate.locked():
+                    self._gate.release()
         try:
             if not work.leads:
                 turn.acquire()
@@ -244,6 +257,8 @@ class Journal:
 
     def _round(self, own: Work) -> Sequence[Work]:
         """Write what waits, up to a bound, and say who leads next; gives what was written."""
+        if len(self._waiting) < self._expected:
+            self._gather()
         with self._mutex:
             batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER))]
         left: list[Work] = []
@@ -255,6 +270,17 @@ class Journal:
         finally:
             self._hand_over(batch, left, own)
         return batch
+
+    def _gather(self) -> None:
+        """Wait for those who were here a moment ago, as long as the last write took: they are on their way, and a
+        write for a few of them would only keep the others waiting."""
+        with self._mutex:
+            self._gathers = len(self._waiting) < self._expected
+        if self._gathers:
+            self._gate.acquire(timeout=min(self._took, LONGEST_GATHERING))
+            with self._mutex:
+                self._gathers = False
+                self._gate.acquire(blocking=False)  # it may have been opened a moment too late
 
     def _abandon(self, work: Work) -> None:
         """The thread of `work` was interrupted: its record is written, but nobody may wait for it to lead."""
@@ -277,8 +303,11 @@ class Journal:
                 self._unawaited -= len(done) - len(left)
                 self._unawaited_bytes -= sum(work.size for work in done) - sum(work.size for work in left)
                 self._room.notify_all()
+            threads = [work for work in batch if work.turn is not None]
+            # Those who wait already take part in the next write; what nobody waits for says nothing of them.
+            self._expected = len(threads) + (0 if self._unawaited else len(self._waiting)) if threads else 0
             calls = self._is_led_by_writer(own)
-            wake([work for work in batch if work.turn is not None and work is not own])
+            wake([work for work in threads if work is not own])
         tell(work for work in batch if work.future is not None)
         if calls:
             self._call_writer()
@@ -322,7 +351,9 @@ class Journal:
         if not bodies and self._error is None:
             return
         try:
+            began = monotonic()
             self.home.append([*self._told(), *bodies])
+            self._took = monotonic() - began
         except AuditError as error:
             self._failed(error)
             raise
