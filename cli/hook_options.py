@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .check_options import OPTIONS as CHECKED
 from .check_options import Request, parameter
 from .problems import usage
 
@@ -12,14 +13,14 @@ if TYPE_CHECKING:
 OPTIONS = {
     "root": ("DIR", "The project's folder; else what the host says, else the current folder."),
     "present": ("GROUP", "A group of reviewers that the person at the host belongs to; may be repeated."),
-    "principal": ("JSON", "Whom the agent works for."),
+    "principal": CHECKED["principal"],
     "agent": ("JSON", 'The agent; {"id": HOST} when left out.'),
     "store": ("URL", "Where limits, sessions and halts are kept; this user's own SQLite file when left out."),
     "audit": ("URL", "The log that the decision is written to before the host is told."),
-    "prices": ("FILE", "The price table for budgets of cost."),
+    "prices": CHECKED["prices"],
     "timeout": ("SECONDS", "How long deciding may take before the call is blocked; 8 when left out."),
-    "param": ("NAME=VALUE", "Set a parameter of the policy; may be repeated."),
-    "functions": ("MODULE", "Import a Python module that registers functions of the host; may be repeated."),
+    "param": CHECKED["param"],
+    "functions": CHECKED["functions"],
 }
 """Option -> what it takes, and what it is for."""
 

@@ -18,7 +18,7 @@ from guardrails.errors import GuardError, PolicyError, Unavailable
 from . import exits
 from .certificates import NAMES, tls_options, tls_settings
 from .check_options import Request, parameter
-from .options import functions_option, param_option, store_option
+from .options import door_options
 from .policies import Policy
 from .problems import Stop, usage
 from .stores import check_prices, named_store, opened, own_store
@@ -101,12 +101,7 @@ def _check_dashes(args: list[str]) -> None:
     help="How long a server may take to answer.",
 )
 @click.option("--no-watch", is_flag=True, help="Keep the policy as it is, also when its files change.")
-@click.option("--audit", metavar="URL", help="The audit log; else GUARD_AUDIT.")
-@click.option("--reviewers", metavar="FILE", help="Who is in which group; else GUARD_REVIEWERS.")
-@click.option("--prices", metavar="FILE", help="A price table, for budgets of cost.")
-@store_option
-@param_option
-@functions_option
+@door_options
 @click.pass_context
 def serving(ctx: click.Context, /, paths: tuple[str, ...], **options: Any) -> int:
     """Stand between an MCP client and MCP servers, and hold every call and result to a policy.

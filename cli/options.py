@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .check_options import parameter
+from .check_options import OPTIONS, parameter
 from .policies import settings
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -16,8 +16,8 @@ param_option: Decorator = click.option(
     "--param",
     "params",
     multiple=True,
-    metavar="NAME=VALUE",
-    help="Set a parameter of the policy; may be repeated.",
+    metavar=OPTIONS["param"][0],
+    help=OPTIONS["param"][1],
 )
 
 
@@ -25,8 +25,8 @@ functions_option: Decorator = click.option(
     "--functions",
     "modules",
     multiple=True,
-    metavar="MODULE",
-    help="Import a Python module that registers functions of the host; may be repeated.",
+    metavar=OPTIONS["functions"][0],
+    help=OPTIONS["functions"][1],
 )
 
 
@@ -35,6 +35,21 @@ store_option: Decorator = click.option(
     metavar="URL",
     help="The store, such as sqlite:///path or redis://host; else GUARD_STORE, the project's, or this user's own.",
 )
+
+
+def door_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What every command takes that goes on deciding for others, in this order: the log, people, prices, the store,
+    and what the policy itself needs."""
+    for option in (
+        functions_option,
+        param_option,
+        store_option,
+        click.option("--prices", metavar="FILE", help="A price table, for budgets of cost."),
+        click.option("--reviewers", metavar="FILE", help="Who is in which group; else GUARD_REVIEWERS."),
+        click.option("--audit", metavar="URL", help="The audit log; else GUARD_AUDIT."),
+    ):
+        command = option(command)
+    return command
 
 
 def format_option(*forms: str) -> Decorator:

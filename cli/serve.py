@@ -13,7 +13,7 @@ from guardrails.errors import GuardError, PolicyError, Unavailable
 from . import exits
 from .certificates import tls_options, tls_settings
 from .check_options import Request, parameter
-from .options import functions_option, param_option, store_option
+from .options import door_options
 from .policies import Policy
 from .problems import Stop, usage
 from .stores import check_prices, state_of
@@ -59,12 +59,7 @@ HERE = "127.0.0.1:8181"
 )
 @click.option("--no-watch", is_flag=True, help="Reload on SIGHUP only, not when a file changes.")
 @click.option("--metrics", is_flag=True, help="Count, and show the numbers at /metrics.")
-@click.option("--audit", metavar="URL", help="The audit log; else GUARD_AUDIT.")
-@click.option("--reviewers", metavar="FILE", help="Who is in which group; else GUARD_REVIEWERS.")
-@click.option("--prices", metavar="FILE", help="A price table, for budgets of cost.")
-@store_option
-@param_option
-@functions_option
+@door_options
 def command(paths: tuple[str, ...], binds: tuple[str, ...], frames: tuple[str, ...], **options: Any) -> int:
     """Serve decisions over HTTP: the native API, and the dialects of AuthZEN, OPA, Claude Code, LiteLLM, agentgateway
     and Envoy.
