@@ -17,6 +17,7 @@ from time import perf_counter_ns
 
 from guardrails.delegation import Delegate, delegated
 from guardrails.errors import EventError
+from guardrails.model import Decision
 from guardrails.runtime.events import session_of, time_of
 from guardrails.session import Session
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from guardrails.guard import Guard
-    from guardrails.model import Decision
     from guardrails.runtime.usage import Usage
     from guardrails.streaming import OutputStream
 
@@ -173,18 +173,18 @@ def _by_all(fresh: tuple[Observer, ...], check: Check, decide: Callable[[], Deci
         raise
 
 
-async def observed_later(
-    check: Check, decide: Callable[[], Awaitable[Decision]], at_once: Callable[[], Decision] | None = None
-) -> Decision:
-    """The same for a check that is awaited. `at_once` is how it is decided where nothing has to be waited for."""
+async def observed_later(check: Check, decide: Callable[[], Decision | Awaitable[Decision]]) -> Decision:
+    """The same for a check that is awaited; what is decided without waiting for anything need not be."""
     active = _ACTIVE.get()
     fresh = _fresh(check.observers, active) if active else check.observers
     if not fresh:
-        return await decide()
+        return await _decided(decide)
     token, waiting = _ACTIVE.set((*active, *fresh)), list[Observer]()
     try:
         _begin(fresh, check, waiting)
-        decision = await decide() if at_once is None else at_once()
+        decision = decide()
+        if not isinstance(decision, Decision):
+            decision = await decision
         while waiting:
             decision = await waiting.pop().ended_later(check, decision)
         return decision
@@ -193,6 +193,11 @@ async def observed_later(
         raise
     finally:
         _ACTIVE.reset(token)
+
+
+async def _decided(decide: Callable[[], Decision | Awaitable[Decision]]) -> Decision:
+    decision = decide()
+    return decision if isinstance(decision, Decision) else await decision
 
 
 def _fresh(observers: tuple[Observer, ...], active: tuple[Observer, ...]) -> tuple[Observer, ...]:
@@ -315,13 +320,8 @@ class Observing(Session):
         **settings: Any,
     ) -> Decision:
         check = self._check_call(tool, args, call_id, settings)
-        return await observed_later(
-            check,
-            lambda: super(Observing, self).acheck_call(tool, args, call_id=call_id, **settings),
-            (lambda: super(Observing, self).check_call(tool, args, call_id=call_id, **settings))
-            if self._is_quick
-            else None,
-        )
+        decide = super().check_call if self._is_quick else super().acheck_call
+        return await observed_later(check, partial(decide, tool, args, call_id=call_id, **settings))
 
     def check_result(
         self,

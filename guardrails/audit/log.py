@@ -20,7 +20,7 @@ from guardrails.audit.journal import Journal
 from guardrails.audit.scribe import Scribe
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from guardrails.audit.anchoring import Anchoring
     from guardrails.audit.keys import Keys
@@ -160,15 +160,14 @@ class AuditLog:
             raise body.error
         self.journal.write(body, spills=spills)
 
-    async def record_later(self, draft: Draft, *, spills: bool = True) -> None:
-        """Write a record for a task, which waits while others go on: it is on disk when this returns. Raises
-        `AuditUnavailable`."""
+    def record_later(self, draft: Draft, *, spills: bool = True) -> Awaitable[None]:
+        """Write a record for a task, which waits for what is given while others go on: it is on disk when that is
+        done, which raises `AuditUnavailable`."""
         if draft.size <= LARGE:
-            await self.journal.write_later(draft, spills=spills)
-            return
+            return self.journal.write_later(draft, spills=spills)
         from asyncio import to_thread
 
-        await to_thread(self.record, draft, durable=True, spills=spills)
+        return to_thread(self.record, draft, durable=True, spills=spills)
 
     def keep(self, draft: Draft) -> None:
         """Write a record of what has happened already, so that nothing can be refused: as soon as the log can be
