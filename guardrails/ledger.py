@@ -129,6 +129,10 @@ class Ledger:
             from guardrails.approvals.asking import asked
 
             decision = yield from asked(self.accounts, event, decision, *lease)
+        elif event.crowded is not None and event.request is not None:
+            from guardrails.approvals.asking import told_again
+
+            decision = yield from told_again(self.accounts, event, decision, *lease)
         if decision.obligations and any(duty.kind == "review" for duty in decision.obligations):
             from guardrails.approvals.reviewing import reviewed
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails.approvals.digests import digest_of
 from guardrails.approvals.dossiers import asked_by, dossier_of, needs_of, shown_payload, subject_of
 from guardrails.approvals.flooding import MOST, too_many
+from guardrails.approvals.holds import Hold
 from guardrails.approvals.leases import Bearer, Lease, is_void
 from guardrails.approvals.request import DAY, WAITING, Request, Subject, lasting_of
 from guardrails.approvals.reusing import Alone, amounts_of, is_spent, lacking, use_of
@@ -39,7 +40,7 @@ from guardrails.stores.documents import Changed, Document
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from guardrails.runtime.accounts import Accounts, Event, Steps
+    from guardrails.runtime.accounts import Accounts, Crowded, Event, Steps
 
 KEEP = 30 * DAY
 """How long a request is kept after all is over, for whoever looks back."""
@@ -58,7 +59,9 @@ LET_THROUGH = ("approved", "consumed", "expired")
 class Asking:
     """One call that asks. `named` is the id of an approval that the caller says it has."""
 
-    __slots__ = ("_accounts", "_alone", "_bearer", "_event", "_key", "_named", "_now", "_shared", "_use")
+    __slots__ = (
+        "_accounts", "_alone", "_bearer", "_event", "_hold", "_key", "_named", "_now", "_shared", "_use",
+    )  # fmt: skip
 
     def __init__(
         self, accounts: Accounts, event: Event, decision: Decision, tool_digest: str, named: str | None
@@ -71,6 +74,7 @@ class Asking:
         head = [subject.policy_name, subject.session, subject.tool]
         self._key = CALLS + digest_of([*head, subject.digest])
         self._use = use_of(event.request, subject.digest)
+        self._hold = None if event.request is None else Hold(event.request, subject)
         amounts, self._alone = None, ""
         try:
             amounts = amounts_of(decision, accounts, event)
@@ -109,6 +113,29 @@ class Asking:
         if self._named is not None:
             return refused(decision, self._named, f"there is no approval `{self._named}`")
         return (yield from self._opened(decision, found))
+
+    def again(self, crowded: Crowded) -> Steps | Any:
+        """The decision that the call had when people let it through, where nothing but what is held for it since is in
+        its way; None where it is another one, or over. Raises `Unavailable` without the store."""
+        for _ in range(MAX_RACES):
+            if self._hold is None or not (yield from self._hold.explains(crowded.demands, self._now)):
+                return None
+            found = yield from self._found()
+            for document in found.documents:
+                request = read(document.text)
+                if self._bearer.misfit(request, crowded.asks):
+                    continue
+                if request.state_at(self._now) in LET_THROUGH and self._is_mine(request):
+                    return (yield from self._granted(request, crowded.asks))
+                if request.state_at(self._now) == "approved" and not self._lacking(request):
+                    # It is charged, and whoever did that has not got to use the lease.
+                    answer = yield from self._used(request, document, crowded.asks)
+                    if answer is not None:
+                        return answer
+                    break
+            else:
+                return None
+        raise Unavailable("the request for approval changed too often")
 
     def foreseen(self, decision: Decision, *, asks: bool) -> Steps:
         """The decision as far as it is known: that of a lease which is left for the call itself to use."""
@@ -277,10 +304,11 @@ class Asking:
         """The call, judged anew and charged as if nobody had to be asked. Where it is refused all the same, the
         lease stays, and the decision says which one it is."""
         lease = self._event.lease = Lease(request)
+        self._event.hold = self._hold
         try:
             answer = yield from self._accounts.decide(self._event)
         finally:
-            self._event.lease = None
+            self._event.lease = self._event.hold = None
         if answer.outcome is Outcome.ASK and lease.covered:
             return granted(answer, request.id)
         return answer if answer.outcome < Outcome.DENY else approved_in_vain(answer, request.id)
@@ -380,6 +408,21 @@ def asked(accounts: Accounts, event: Event, decision: Decision, tool_digest: str
         return unasked(decision, error)
     except EvaluationError as error:
         return unaskable(decision, error)
+
+
+def told_again(
+    accounts: Accounts, event: Event, decision: Decision, tool_digest: str, named: str | None
+) -> Steps:
+    """The decision on a call that limits refuse before anybody is asked. It is the one that the call had, where people
+    let it through, it comes again by its id, and what it was charged then is held and fills them."""
+    crowded = event.crowded
+    if crowded is None or not accounts.session:
+        return decision
+    try:
+        answer = yield from Asking(accounts, event, crowded.asks, tool_digest, named).again(crowded)
+    except (EvaluationError, Unavailable):
+        return decision
+    return decision if answer is None or answer.outcome is not Outcome.ALLOW else answer
 
 
 def foreseen(

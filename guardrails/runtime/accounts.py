@@ -37,6 +37,11 @@ if TYPE_CHECKING:
     class Lease(Protocol):
         def covers(self, decision: Decision) -> bool: ...
 
+    class Hold(Protocol):
+        name: str
+
+        def marks(self, demands: Sequence[Demand]) -> list[Demand]: ...
+
 
 MAX_RACES = 64
 """How often a decision is made anew because something else happened in the session meanwhile."""
@@ -111,15 +116,29 @@ def counted(judged: Judged, session: str) -> Wanted:
     return wanted
 
 
+class Crowded:
+    """What limits refused before it could be asked about: the decision that `asks`, and the demands that do not fit."""
+
+    __slots__ = ("asks", "demands")
+
+    def __init__(self, asks: Decision, demands: list[Demand]) -> None:
+        self.asks = asks
+        self.demands = demands
+
+
 class Event:
     """One event on its way through the accounts.
 
     `request` is its idempotency key, `ttl` how many microseconds a reservation lasts (None: until it is
     settled), `note` what the session's past is told of it when it is let through. With a `lease` that covers
     what it asks for, an event that asks is charged like one that is allowed; it is up to the caller to use it.
+    The charge is then `hold`, where the caller wants it told apart. `crowded` is what was refused last for want
+    of room alone.
     """
 
-    __slots__ = ("args", "lease", "note", "now", "payload", "point", "request", "tool", "ttl")
+    __slots__ = (
+        "args", "crowded", "hold", "lease", "note", "now", "payload", "point", "request", "tool", "ttl",
+    )  # fmt: skip
 
     def __init__(
         self, point: str, tool: str | None, args: Any, payload: Any, now: int, *, note: str | None = None,
@@ -134,6 +153,16 @@ class Event:
         self.request = request
         self.ttl = ttl
         self.lease: Lease | None = None
+        self.hold: Hold | None = None
+        self.crowded: Crowded | None = None
+
+    def booked(self, plain: Decision, demands: list[Demand]) -> tuple[list[Demand], str | None]:
+        """What is charged for the event, and the name under which nothing is charged twice: that of the very call
+        which people approved, where they let it through."""
+        hold = self.hold
+        if hold is None or plain.outcome is not Outcome.ASK:
+            return demands, self.request
+        return [*demands, *hold.marks(demands)], hold.name
 
 
 class Accounts:
@@ -256,6 +285,7 @@ class Accounts:
         self, judged: Judged, event: Event, after: int | None
     ) -> Generator[Request, Any, Decision | None]:
         """The decision, or None when the past has moved on and the event must be judged again."""
+        event.crowded = None
         wanted = counted(judged, self.session)
         plain = self.engine.conclude(judged)
         if self.tokens is not None:
@@ -271,12 +301,13 @@ class Accounts:
         note = self._note(event, after, judged)
         if not wanted and note is None:
             return (yield from self._shadowed(judged, event, plain))
+        demands, request = event.booked(plain, wanted.demands)
         try:
             answer = yield (
                 "reserve",
-                (wanted.demands,),
-                {"now": event.now, "ttl": event.ttl, "request": event.request, "gates": wanted.gates, "note": note},
-            )  # fmt: skip
+                (demands,),
+                {"now": event.now, "ttl": event.ttl, "request": request, "gates": wanted.gates, "note": note},
+            )
         except Unavailable as error:
             return self._without_store(judged, wanted, event, error)
         if isinstance(answer, Moved):
@@ -320,7 +351,11 @@ class Accounts:
             full = yield from self._what_is_full(wanted, event)
         except Unavailable as error:
             return self._without_store(judged, wanted, event, error)
-        return refusal(self.engine, judged, wanted, full[0], full) if full else plain
+        if not full:
+            return plain
+        if all(isinstance(each, Refused) for each in full):
+            event.crowded = Crowded(plain, [wanted.demands[each.index] for each in full])
+        return refusal(self.engine, judged, wanted, full[0], full)
 
     def _full(
         self, judged: Judged, wanted: Wanted, event: Event, answer: Refused | Shut

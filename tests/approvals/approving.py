@@ -6,6 +6,7 @@ from typing import Any
 
 from guardrails import Guard, Session
 from guardrails.runtime.clock import FrozenClock
+from guardrails.stores.port import StoreUnavailable
 
 NOW = 1_800_000_000_000_000
 SECOND = 1_000_000
@@ -43,6 +44,23 @@ on call pay {
 on call note { allow }
 """
 
+LIMITED = """
+policy limited
+
+type principal { id: string }
+
+on call pay {
+  each: ask finance within 4h else security
+  few: limit 1 per 1h by principal.id
+}
+on call buy {
+  far: ask finance within 4h for 3 calls in session, args.amount up to 200 each
+  sums: limit sum(args.amount) to 300 per 1d by principal.id
+  who: limit distinct(args.who) to 2 per 1d
+}
+on call note { allow }
+"""
+
 REVIEWERS = {"finance": ["ana", "bob"], "security": ["eve"], "release": ["ana", "bob", "cat"]}
 REFUND = {"customer": "c1", "amount": 200, "card": "4111111111111111"}
 
@@ -67,3 +85,21 @@ def asked_for(session: Session, tool: str = "refund", args: Any = None, **more: 
 def clock_of(guard: Guard) -> FrozenClock:
     assert isinstance(guard.clock, FrozenClock)
     return guard.clock
+
+
+class Stopping:
+    """A store that stops answering, for good, before a call of `operation`."""
+
+    def __init__(self, store: Any, operation: str, number: int) -> None:
+        self._store = store
+        self._operation = operation
+        self._left = number
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*positional: Any, **named: Any) -> Any:
+            self._left -= name == self._operation
+            if self._left < 0:
+                raise StoreUnavailable("gone")
+            return getattr(self._store, name)(*positional, **named)
+
+        return ask

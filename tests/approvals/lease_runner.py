@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from approving import MORE, NOW, REFUND, asked_for, guard_of, session_of
+from approving import LIMITED, MORE, NOW, REFUND, asked_for, guard_of, session_of
 
 from guardrails import Guard
 from guardrails.runtime.clock import FrozenClock
@@ -19,6 +19,12 @@ _request = asked_for(session_of(_more), "pay", {"amount": 1})
 _more.approvals.approve(_request, by="ana")
 session_of(_more).check_call("pay", {"amount": 1}, call_id="c1")
 MORE_PROGRAM = _more.engine.program
+_limited = guard_of(policy=LIMITED)
+_request = asked_for(session_of(_limited), "buy", {"amount": 160, "who": "a"})
+_limited.approvals.approve(_request, by="ana")
+for _ in range(2):
+    session_of(_limited).check_call("buy", {"amount": 160, "who": "a"}, call_id="c1")
+LIMITED_PROGRAM = _limited.engine.program
 
 
 def run_for(url: str, start: Any, answers: Any, call_id: str | None) -> None:
@@ -37,3 +43,12 @@ def pay_for(url: str, start: Any, answers: Any, amount: float, call_id: str | No
     start.wait(300)
     decision = session.check_call("pay", {"amount": amount}, call_id=call_id)
     answers.put((decision.approval or decision.outcome.value, amount))
+
+
+def buy_for(url: str, start: Any, answers: Any, tool: str, call_id: str) -> None:
+    """The same of a call that fills a limit; told with what it holds."""
+    session = session_of(Guard(LIMITED_PROGRAM, clock=FrozenClock(NOW), state=State(url)))
+    session.check_call("note", {})
+    start.wait(300)
+    decision = session.check_call(tool, {"amount": 160, "who": "a"}, call_id=call_id)
+    answers.put((decision.approval or decision.outcome.value, decision.reservation))

@@ -15,6 +15,7 @@ from approving import (
     POLICY,
     REFUND,
     SECOND,
+    Stopping,
     asked_for,
     clock_of,
     guard_of,
@@ -27,7 +28,6 @@ from guardrails import ApprovalRequired, Outcome
 from guardrails.approvals.digests import digest_of
 from guardrails.errors import EvaluationError
 from guardrails.runtime.usage import Usage
-from guardrails.stores.port import StoreUnavailable
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -451,24 +451,6 @@ def test_a_request_that_nobody_answered_can_be_asked_again() -> None:
 
 
 # --- crashes and floods ------------------------------------------------------------------------
-
-
-class Stopping:
-    """A store that stops answering, for good, before a call of `operation`."""
-
-    def __init__(self, store: Any, operation: str, number: int) -> None:
-        self._store = store
-        self._operation = operation
-        self._left = number
-
-    def __getattr__(self, name: str) -> Any:
-        def ask(*positional: Any, **named: Any) -> Any:
-            self._left -= name == self._operation
-            if self._left < 0:
-                raise StoreUnavailable("gone")
-            return getattr(self._store, name)(*positional, **named)
-
-        return ask
 
 
 @pytest.mark.parametrize("operation", ["read", "swap", "reserve"])

@@ -11,12 +11,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from approving import MORE, REFUND, asked_for, guard_of, session_of
-from lease_runner import pay_for, run_for
+from approving import LIMITED, MORE, REFUND, asked_for, guard_of, session_of
+from lease_runner import buy_for, pay_for, run_for
 
+from guardrails import Outcome
 from guardrails.approvals.answering import Rejected
 
 MANY = 32
+FILLING = {"amount": 160, "who": "a"}
 FORKING = multiprocessing.get_context("forkserver")
 FORKING.set_forkserver_preload(["__main__", "lease_runner"])
 
@@ -95,6 +97,48 @@ def test_of_32_processes_with_one_call_id_one_takes_a_use_and_all_have_its_answe
     found = raced(pay_for, url, [(150, "c1")] * MANY)
     assert found == [(request, 150)] * MANY
     assert guard.limits()[0].used == 150
+    assert len(guard.approvals.get(request).uses) == 1
+
+
+def limited_of(tool: str, url: str = "memory:") -> tuple[Any, str]:
+    """A guard, and an approval of a call that leaves no room for another one."""
+    guard = guard_of(url, LIMITED)
+    request = asked_for(session_of(guard), tool, FILLING)
+    guard.approvals.approve(request, by="ana")
+    return guard, request
+
+
+def test_of_32_processes_with_one_call_id_that_fills_a_limit_all_have_the_one_answer(url: str) -> None:
+    guard, request = limited_of("pay", url)
+    found = raced(buy_for, url, [("pay", "c1")] * MANY)
+    assert {came for came, _ in found} == {request}
+    assert len({held for _, held in found}) == 1
+    assert max(level.used for level in guard.limits()) == 1
+    assert len(guard.approvals.get(request).uses) == 1
+
+
+def test_of_32_threads_with_one_call_id_that_fills_a_limit_all_have_the_one_answer() -> None:
+    for tool, used in (("pay", 1), ("buy", 160)) * 3:
+        guard, request = limited_of(tool)
+        found = together(lambda _: session_of(guard).check_call(tool, FILLING, call_id="c1"))  # noqa: B023
+        assert {decision.approval for decision in found} == {request}
+        assert len({decision.reservation for decision in found}) == 1
+        assert max(level.used for level in guard.limits()) == used
+        assert len(guard.approvals.get(request).uses) == 1
+
+
+@pytest.mark.parametrize("home", ["memory", "sqlite"])
+def test_of_32_threads_with_two_call_ids_only_those_of_one_get_through(home: str, tmp_path: Path) -> None:
+    """Two uses are left, and room for one of the calls."""
+    guard, request = limited_of(
+        "buy", "memory:" if home == "memory" else f"sqlite://{tmp_path}/s.db?timeout=30"
+    )
+    found = together(lambda n: session_of(guard).check_call("buy", FILLING, call_id=f"c{n % 2}"))
+    through = [n % 2 for n, decision in enumerate(found) if decision.approval == request]
+    assert len(through) == MANY / 2
+    assert len(set(through)) == 1
+    assert {decision.outcome for decision in found} == {Outcome.ALLOW, Outcome.DENY}
+    assert max(level.used for level in guard.limits()) == 160
     assert len(guard.approvals.get(request).uses) == 1
 
 
