@@ -12,6 +12,7 @@ from enum import Enum
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, ToolMessage
 from langchain_core.messages.tool import tool_call_chunk as create_tool_call_chunk
 
+from guardrails.integrations.words import words_in
 from guardrails.strict_json import write_json
 
 TYPE_CHECKING = False
@@ -106,22 +107,9 @@ def without_text(content: Any) -> Any:
     return [block for block in content or () if _text_in(block) is None]
 
 
-def words_in(value: Any) -> Iterator[str]:
-    """All words below a value, besides those in fields that hold none."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            if key not in OPAQUE:
-                yield from words_in(each)
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from words_in(each)
-
-
 def may_stay(value: Any, judge: Judge) -> bool:
     """Whether what stands beside a text goes on as it is."""
-    words = "\n".join(words_in(value))
+    words = "\n".join(words_in(value, OPAQUE))
     return not words or judge(words) is not None
 
 

@@ -19,6 +19,7 @@ from litellm.types.utils import (
 )
 
 from guardrails.errors import Denied, EvaluationError, Halted
+from guardrails.integrations.words import words_in
 from guardrails.strict_json import write_json
 
 TYPE_CHECKING = False
@@ -180,21 +181,6 @@ def _changed(content: Any, text: str) -> Any:
     return [{"type": first["type"] if first else "text", "text": text}, *rest]
 
 
-def words_in(value: Any) -> Iterator[str]:
-    """All words below a value."""
-    if hasattr(value, "model_dump"):
-        value = value.model_dump()
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            if key not in OPAQUE:
-                yield from words_in(each)
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from words_in(each)
-
-
 # --- answers -------------------------------------------------------------------------------------
 
 
@@ -260,7 +246,7 @@ def judge_beside(mediation: Mediation, message: Any) -> list[str]:
 def _judge_fields(mediation: Mediation, holder: Any, known: frozenset[str]) -> None:
     """Take out the other fields, those of providers among them, in which the policy has anything against a word."""
     for field, value in {**vars(holder), **(holder.model_extra or {})}.items():
-        words = "\n".join(words_in(value)) if field not in known and not field.startswith("_") else ""
+        words = "\n".join(words_in(value, OPAQUE)) if field not in known and not field.startswith("_") else ""
         if words and _left(mediation, words) != words:
             delattr(holder, field)
 
