@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from inspect import cleandoc
-from typing import Any
+from typing import Any, TypeVar
 
 from guardrails.diagnostics import Diagnostic, Fix, Note, Severity, Span
 
@@ -29,6 +29,15 @@ class Finding:
 
 Check = Callable[[Any], Iterable[Finding]]
 """A rule's function: the subject in, findings out."""
+
+
+Kind = TypeVar("Kind")
+
+
+def of_kind(node: object, kind: type[Kind]) -> Kind:
+    """The node of a rule's subject, as what the rule was entered for: the registry gives it nothing else."""
+    assert isinstance(node, kind), f"a rule for {kind.__name__} was given {type(node).__name__}"
+    return node
 
 
 @dataclass(frozen=True, slots=True)

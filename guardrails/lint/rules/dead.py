@@ -9,7 +9,7 @@ from guardrails.language import core, syntax
 from guardrails.language.checked import Requirement
 from guardrails.lint.policy import Site, Stated, Use
 from guardrails.lint.reasoning import always, conjuncts, implied, never
-from guardrails.lint.registry import Finding, rule
+from guardrails.lint.registry import Finding, of_kind, rule
 from guardrails.lint.sameness import says_the_same
 
 
@@ -107,8 +107,7 @@ def redundant_condition(use: Use) -> Iterator[Finding]:
     }
     ```
     """
-    assert isinstance(use.node, core.All), "the registry gives what was asked for"
-    for part, stricter in implied(use.node.operands, use.policy.is_fixed):
+    for part, stricter in implied(of_kind(use.node, core.All).operands, use.policy.is_fixed):
         note = Note(stricter.span, "this is the stricter one")
         yield Finding(part.span, "this follows from the condition beside it", "keep one of them", (note,))
 
@@ -181,8 +180,7 @@ def comparison_with_itself(site: Site) -> Iterator[Finding]:
     }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Comparison), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Comparison)
     if type(node.left) is not type(node.right) or isinstance(node.left, syntax.Literal):
         return
     if not says_the_same(node.left, node.right):
@@ -215,8 +213,7 @@ def double_negation(site: Site) -> Iterator[Finding]:
     }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Not), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Not)
     if isinstance(node.operand, syntax.Not):
         kept = node.operand.operand
         fix = Fix("remove both", (Edit(node.span, site.policy.source(kept.span)),))
@@ -245,8 +242,7 @@ def comparison_with_true(site: Site) -> Iterator[Finding]:
     }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Comparison), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Comparison)
     constant = node.right
     if node.op not in ("==", "!=") or not isinstance(constant, syntax.Literal) or constant.kind != "bool":
         return
@@ -289,8 +285,7 @@ def empty_set_membership(use: Use) -> Iterator[Finding]:
     }
     ```
     """
-    node = use.node
-    assert isinstance(node, core.Test), "the registry gives what was asked for"
+    node = of_kind(use.node, core.Test)
     if node.op != "in" or not isinstance(node.right, core.Const) or not use.policy.is_fixed(node.right):
         return
     if node.right.value in (frozenset(), ()):

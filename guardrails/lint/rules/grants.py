@@ -9,7 +9,7 @@ from guardrails.language import types as t
 from guardrails.lint.policy import Policy, Site, Stated
 from guardrails.lint.reach import Reach
 from guardrails.lint.reasoning import conjuncts
-from guardrails.lint.registry import Finding, rule
+from guardrails.lint.registry import Finding, of_kind, rule
 from guardrails.lint.rules.tools import property_of
 from guardrails.lint.verbs import has_effects
 
@@ -69,8 +69,7 @@ def allow_by_default(site: Site) -> Iterator[Finding]:
     default call ask operations because "Nobody has decided about this tool yet."
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Default), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Default)
     if node.point == "call" and isinstance(node.effect, syntax.Allow):
         help = "remove it: calls are denied unless a statement allows them"
         yield Finding(node.span, "every call that no statement speaks of is allowed", help)

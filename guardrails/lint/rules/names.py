@@ -11,7 +11,7 @@ from guardrails.diagnostics import Edit, Fix
 from guardrails.language import syntax
 from guardrails.language.tree import walk
 from guardrails.lint.policy import Policy, Site, mentions_of
-from guardrails.lint.registry import Finding, rule
+from guardrails.lint.registry import Finding, of_kind, rule
 
 _SUBJECTS: Final = frozenset({"principal", "agent", "session", "label"})
 _ROOTS: Final = frozenset({"args", "tool", "principal", "agent", "session", "now", "result", "text", "row"})
@@ -151,8 +151,7 @@ def unused_let_parameter(site: Site) -> Iterator[Finding]:
     on call transfer { allow when is_small(args.amount, 50) }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Let), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Let)
     read = _mentioned(node.value) if node.parameters else Counter()
     for parameter in node.parameters or ():
         if not read[parameter.name]:
@@ -208,8 +207,7 @@ def label_case(site: Site) -> Iterator[Finding]:
     on call search { only_small: allow when args.limit < 10 }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Statement), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Statement)
     if node.label is not None and not _SNAKE.fullmatch(node.label):
         cure = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", node.label).lower()
         edit = Edit(node.span._replace(end=node.span.start + len(node.label)), cure)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from guardrails.diagnostics import Edit, Fix
 from guardrails.language import syntax
 from guardrails.lint.policy import Site
-from guardrails.lint.registry import Finding, rule
+from guardrails.lint.registry import Finding, of_kind, rule
 from guardrails.lint.text_tests import TextTest
 from guardrails.patterns import compile_full
 from guardrails.patterns.slips import example_slip, suspicious_class
@@ -99,8 +99,7 @@ def suspicious_character_class(site: Site) -> Iterator[Finding]:
     on call upload { allow when args.format matches /(jpeg|png)/ }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Literal), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Literal)
     if node.kind != "pattern" or "[" not in str(node.value) or compile_problem(str(node.value)):
         return
     reason = suspicious_class(str(node.value))

@@ -9,7 +9,7 @@ from typing import Final
 from guardrails.diagnostics import Edit, Fix, Note
 from guardrails.language import syntax
 from guardrails.lint.policy import Policy, Site
-from guardrails.lint.registry import Finding, rule
+from guardrails.lint.registry import Finding, of_kind, rule
 from guardrails.lint.sameness import says_the_same
 
 MANY_BLOCKS: Final = 3
@@ -35,8 +35,7 @@ def empty_block(site: Site) -> Iterator[Finding]:
     on call search { allow when args.limit < 100 }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Block), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Block)
     if not any(isinstance(member, syntax.Statement) for member in node.body):
         yield Finding(node.header, "this block says nothing")
 

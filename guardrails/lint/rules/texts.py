@@ -10,7 +10,7 @@ from guardrails.diagnostics import Edit, Fix
 from guardrails.language import core, syntax
 from guardrails.language import types as t
 from guardrails.lint.policy import Policy, Site, Use
-from guardrails.lint.registry import Finding, rule
+from guardrails.lint.registry import Finding, of_kind, rule
 from guardrails.lint.text_tests import TextTest
 
 _PATH_START: Final = re.compile(r"(/|~|\./|[A-Za-z]:\\)")
@@ -241,8 +241,7 @@ def unmatched_case(use: Use) -> Iterator[Finding]:
     on call deploy { allow when lower(args.stage) == "test" }
     ```
     """
-    node = use.node
-    assert isinstance(node, core.Compare), "the registry gives what was asked for"
+    node = of_kind(use.node, core.Compare)
     left, right = node.left, node.right
     if isinstance(left, core.Const):
         left, right = right, left
@@ -277,8 +276,7 @@ def secret_looking_literal(site: Site) -> Iterator[Finding]:
     on call query { allow when args.key == api_key }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Literal), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Literal)
     if node.kind == "string" and _SECRET.search(str(node.value)):
         yield Finding(node.span, "this looks like a key", "take it from a `param`, and replace the key")
 

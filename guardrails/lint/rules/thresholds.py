@@ -10,7 +10,7 @@ from guardrails.language import core, syntax
 from guardrails.language.checked import Steps, keyword_of
 from guardrails.lint.policy import Site, Stated
 from guardrails.lint.reasoning import natural
-from guardrails.lint.registry import Finding, rule
+from guardrails.lint.registry import Finding, of_kind, rule
 from guardrails.lint.sameness import says_the_same
 
 _RANK = {syntax.Allow: 0, syntax.Ask: 1, syntax.Deny: 2, syntax.Halt: 3}
@@ -157,8 +157,7 @@ def descending_threshold(site: Site) -> Iterator[Finding]:
 
 
 def _threshold(site: Site) -> syntax.Threshold:
-    assert isinstance(site.node, syntax.Threshold), "the registry gives what was asked for"
-    return site.node
+    return of_kind(site.node, syntax.Threshold)
 
 
 @rule("G125", Stated)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from guardrails.language import syntax
 from guardrails.language.checked import keyword_of
 from guardrails.lint.policy import Site
-from guardrails.lint.registry import Finding, rule
+from guardrails.lint.registry import Finding, of_kind, rule
 
 
 @rule("G211", syntax.Statement, severity="info")
@@ -29,8 +29,7 @@ def deny_without_because(site: Site) -> Iterator[Finding]:
     on call delete_order { deny because "Orders are kept for ten years; cancel the order instead." }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Statement), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Statement)
     if isinstance(node.effect, syntax.Deny | syntax.Halt) and node.because is None:
         word = keyword_of(node.effect)
         yield Finding(node.span, f"this `{word}` gives no reason", 'add `because "..."`')
@@ -54,8 +53,7 @@ def empty_because(site: Site) -> Iterator[Finding]:
     on call delete_order { deny because "Orders are kept for ten years; cancel the order instead." }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Statement), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Statement)
     if node.because is not None and node.because.strip(" .!").lower() in _NO_REASON:
         yield Finding(
             node.span, "this reason says nothing", "say what the agent could do instead, or why not"
@@ -99,8 +97,7 @@ def ask_without_reviewer(site: Site) -> Iterator[Finding]:
     on call transfer { ask finance within 4h }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Ask), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Ask)
     if not node.reviewers and not isinstance(site.item, syntax.Default):
         yield Finding(node.span, "this `ask` does not say who decides", "name a group: `ask finance`")
 
@@ -124,8 +121,7 @@ def ask_without_deadline(site: Site) -> Iterator[Finding]:
     on call transfer { ask finance within 4h else treasurer }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Ask), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Ask)
     if node.within is None and node.reviewers and not isinstance(site.item, syntax.Default):
         yield Finding(node.span, "this `ask` has no deadline", "add one: `within 4h`")
 
@@ -155,8 +151,7 @@ def shadow_without_because(site: Site) -> Iterator[Finding]:
     }
     ```
     """
-    node = site.node
-    assert isinstance(node, syntax.Statement), "the registry gives what was asked for"
+    node = of_kind(site.node, syntax.Statement)
     is_denial = isinstance(node.effect, syntax.Deny | syntax.Halt)
     if node.shadow and node.because is None and not is_denial:
         yield Finding(node.span, "this is in shadow, and nothing says until when", 'add `because "..."`')
