@@ -154,7 +154,7 @@ class Ledger:
 
             note = call_note(tool, args, now, call_id)
         ttl = None if hold is None else int(hold * 1_000_000)
-        request = None if call_id is None else f"{self.session}\x1f{call_id}"
+        request = None if call_id is None else _name_of(self.session, tool, call_id)
         return Event("call", tool, args, args, now, note=note, request=request, ttl=ttl)
 
     def result(self, tool: str, args: Any, result: Any, *, call_id: str | None, reservation: str) -> Decision:
@@ -373,6 +373,13 @@ class Ledger:
         record = record_for(self, usage)
         judged = self.guard.engine.judge("usage", usage.tool, {}, record, self.subject, self.clock.now())
         return [] if isinstance(judged, Decision) else wanted_by(judged, self.session).demands
+
+
+def _name_of(session: str, tool: Any, call_id: str) -> str | None:
+    """What a call can be repeated by: no other session's, nor another tool's, whatever is in the ids."""
+    if tool.__class__ is not str:
+        return None
+    return f"{len(session)},{len(tool)}\x1f{session}\x1f{tool}\x1f{call_id}"
 
 
 def _call_key(tool: Any, args: Any, call_id: str | None) -> str:
