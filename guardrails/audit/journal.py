@@ -305,7 +305,8 @@ class Journal:
                 self._room.notify_all()
             threads = [work for work in batch if work.turn is not None]
             # Those who wait already take part in the next write; what nobody waits for says nothing of them.
-            self._expected = len(threads) + (0 if self._unawaited else len(self._waiting)) if threads else 0
+            again = sum(work.record is not None for work in threads)
+            self._expected = again + (0 if self._unawaited else len(self._waiting)) if again else 0
             calls = self._is_led_by_writer(own)
             wake([work for work in threads if work is not own])
         tell(work for work in batch if work.future is not None)
