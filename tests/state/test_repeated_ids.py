@@ -40,5 +40,7 @@ def test_another_tool_under_the_same_id_is_another_call(guard: Guard) -> None:
 def test_no_id_looks_like_another_tool_or_session(guard: Guard) -> None:
     names = [("s", "a\x1fpay"), ("s\x1fa", "pay"), ("s", "a"), ("s\x1f", "a"), ("s", "\x1fa")]
     held = [guard.session(id=id).check_call("pay", {}, call_id=call).reservation for id, call in names[:2]]
-    held += [guard.session(id=f"{id}2").check_call("pay", {}, call_id=call).reservation for id, call in names[2:]]
+    held += [
+        guard.session(id=f"{id}2").check_call("pay", {}, call_id=call).reservation for id, call in names[2:]
+    ]
     assert len(set(held)) == len(names)
