@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# What is imported is compiled once, not anew by every process that a test starts.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test lint types contracts unit services peers bench bench-pii bench-injection soak clean
 
 $(STAMP): pyproject.toml

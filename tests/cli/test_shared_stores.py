@@ -8,7 +8,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from command_line import Command
 from counting import Pay, pay
+from parser_tables import with_tables
 from test_process import SCRIPT, run_process
 
 __all__ = ["pay"]
@@ -32,6 +34,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite://{tmp_path}/shared.db"
     return f"{request.getfixturevalue('redis_url')}?timeout=10&prefix=test-{uuid4().hex}"
+
+
+@pytest.fixture(autouse=True)
+def tables(guard: Command, tmp_path: Path) -> None:
+    """What a process would work out for itself before it asks the store."""
+    with_tables(tmp_path / "cache")
 
 
 def test_processes_at_the_same_time_share_a_limit(pay: Pay, store: str) -> None:

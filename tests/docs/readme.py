@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from parser_tables import with_tables
+
 from docs.blocks import Block
 
 LIMIT = 60
@@ -30,7 +32,7 @@ class Terminal:
         # A test runner may set COLUMNS, and a table would be as wide as it says.
         self.environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"} | {
             "PATH": tools + os.pathsep + os.environ["PATH"],
-            "GUARD_CACHE": str(cache or folder / "cache"),
+            "GUARD_CACHE": with_tables(cache or folder / "cache"),
             "XDG_STATE_HOME": str(folder / "state"),
             "NO_COLOR": "1",
         }

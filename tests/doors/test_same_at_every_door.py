@@ -12,6 +12,7 @@ from typing import Any
 
 import doors
 import pytest
+from parser_tables import with_tables
 from recorded_day import POLICY, Event, recorded
 from seen import Seen
 
@@ -27,7 +28,7 @@ def day() -> tuple[Event, ...]:
 def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in os.environ if name.startswith("GUARD_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("GUARD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("GUARD_CACHE", with_tables(tmp_path / "cache"))
     (tmp_path / "doors.guard").write_text(POLICY)
     return tmp_path / "doors.guard"
 

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from parser_tables import with_tables
+
 SCRIPT = Path(sys.executable).with_name("guard")
 ROGUE = Path(__file__).with_name("gateway_rogue.py")
 SECONDS = 30.0
@@ -18,7 +20,7 @@ SECONDS = 30.0
 
 def environment(folder: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GUARD_")}
-    return {**kept, "XDG_STATE_HOME": str(folder / "state"), "GUARD_CACHE": str(folder / "cache")}
+    return {**kept, "XDG_STATE_HOME": str(folder / "state"), "GUARD_CACHE": with_tables(folder / "cache")}
 
 
 class Process:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from gateway_process import SCRIPT
+from parser_tables import with_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
@@ -57,7 +58,7 @@ def old_python() -> str:
 def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A gateway's command line, up to the server's."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("GUARD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("GUARD_CACHE", with_tables(tmp_path / "cache"))
     path = tmp_path / "p.guard"
     path.write_text(POLICY)
     return [str(SCRIPT), "mcp", str(path), "--store", f"sqlite:///{tmp_path}/guard.db"]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fake_models import Contents, FakeModel, Messages, Responses
+from parser_tables import with_tables
 
 GUARD = str(Path(sys.executable).with_name("guard"))
 SECONDS = 120
@@ -57,7 +58,7 @@ class RealHost:
         self.program = found
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": str(self.home), "XDG_STATE_HOME": str(folder / "state"),
-            "GUARD_CACHE": str(folder / "cache"), "NO_BROWSER": "1",
+            "GUARD_CACHE": with_tables(folder / "cache"), "NO_BROWSER": "1",
         }  # fmt: skip
         self.last: subprocess.CompletedProcess[str] | None = None
 
