@@ -53,10 +53,7 @@ class Checking(Protocol):
 
 def name_of(function: Any) -> str:
     """The name of a function, which is that of its tool. Raises `TypeError` for what is no function, or has none."""
-    if not callable(function):
-        raise TypeError(
-            f"a tool is a function, and not `{type(function).__name__}`: `@session.tool` stands above one"
-        )
+    _need_function(function)
     name = getattr(function, "__name__", "")
     if not name:
         raise TypeError(
@@ -65,8 +62,19 @@ def name_of(function: Any) -> str:
     return str(name)
 
 
+def _need_function(function: Any) -> None:
+    if not callable(function):
+        raise TypeError(
+            f"a tool is a function, and not `{type(function).__name__}`: `@session.tool` stands above one"
+        )
+
+
 def enforced(session: Checking, function: Callable[..., Any], tool: str) -> Callable[..., Any]:
-    """`function`, checked before and after; async when it is. Raises `TypeError` for a generator."""
+    """`function`, checked before and after; async when it is. Raises `TypeError` for a generator, and for what has no
+    parameters that arguments could be told by."""
+    _need_function(function)
+    if not isinstance(tool, str) or not tool:
+        raise TypeError(f"the name of a `tool` is a text, and not `{tool!r}`")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise TypeError(
             f"the tool `{tool}` is a generator, and a result can only be judged as a whole: return a list"
@@ -229,7 +237,12 @@ class _Named:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
-        self.signature = inspect.signature(function)
+        try:
+            self.signature = inspect.signature(function)
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"nobody knows the parameters of the function `{function!r}`: write one around it that names them"
+            ) from None
         kinds = [(name, parameter.kind) for name, parameter in self.signature.parameters.items()]
         self.rest = next((name for name, kind in kinds if kind is inspect.Parameter.VAR_KEYWORD), None)
         self.spread = next((name for name, kind in kinds if kind is inspect.Parameter.VAR_POSITIONAL), None)

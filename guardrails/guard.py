@@ -14,6 +14,7 @@ from guardrails.errors import PolicyError
 from guardrails.runtime.clock import SystemClock
 from guardrails.runtime.engine import Engine, Subject
 from guardrails.runtime.events import check_event, session_of, time_of
+from guardrails.runtime.program import Program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from guardrails.runtime.host import HostFunction
     from guardrails.runtime.ports import Clock
     from guardrails.runtime.prices import Prices
-    from guardrails.runtime.program import Program
     from guardrails.server.remote import RemoteGuard
     from guardrails.session import Session
     from guardrails.state import State
@@ -56,7 +56,12 @@ class Guard:
     ) -> None:
         from guardrails.runtime.host import Host, secret_of
 
-        self.clock: Clock = clock or SystemClock()
+        if program.__class__ is not Program:
+            from guardrails.guard_parameters import check_program
+
+            check_program(program)
+        _check(clock=clock, detectors=detectors, key=key, reviewers=reviewers)
+        self.clock: Clock = SystemClock() if clock is None else clock
         self._state = state
         self.source = source
         self.host = Host(source.functions if source else {}, detectors, secret_of(key))
@@ -87,7 +92,8 @@ class Guard:
         audit: str | AuditLog | None = None,
         reviewers: str | PathLike[str] | Mapping[str, Iterable[str]] | None = None,
     ) -> Guard:
-        """Load one policy from one or more files. Raises `PolicyError` with every diagnostic.
+        """Load one policy from one or more files. Raises `PolicyError` with every diagnostic, and `EvaluationError`
+        with the name of a parameter that was given something else than it takes.
 
         `store` is where limits, budgets, sessions and halts are kept: a URL (`memory:`, `sqlite:///path`,
         `redis://host`), or a store. Without it `GUARD_STORE` says where, else this process keeps them.
@@ -106,7 +112,9 @@ class Guard:
         """
         if not paths:
             raise PolicyError((), "no policy is named: `Guard.load` takes one file or more")
-        source = Source([str(path) for path in paths], params or {}, _hosted(functions))
+        files = [path if path.__class__ is str else _path(path) for path in paths]
+        _check(params=params)
+        source = Source(files, params or {}, _hosted(functions))
         state = _state(store, prices, local_share, strict_halts=strict_halts)
         settings: dict[str, Any] = {"detectors": detectors, "key": key, "reviewers": reviewers}
         return cls._from(source, telemetry, audit, clock=clock, state=state, **settings)
@@ -132,7 +140,8 @@ class Guard:
     ) -> Guard:
         """Load a policy from texts, given as one text or as `(name, text)` pairs. `tools` is the JSON text of
         a tool file for all of it; the rest is as for `load`."""
-        files = [("policy.guard", text)] if isinstance(text, str) else list(text)
+        files = [("policy.guard", text)] if isinstance(text, str) else _texts(text)
+        _check(params=params, tools=tools)
         source = Source([name for name, _ in files], params or {}, _hosted(functions), dict(files), tools)
         state = _state(store, prices, local_share, strict_halts=strict_halts)
         settings: dict[str, Any] = {"detectors": detectors, "key": key, "reviewers": reviewers}
@@ -153,6 +162,7 @@ class Guard:
     ) -> Guard:
         from os import environ
 
+        _check(telemetry=telemetry, audit=audit)
         program, diagnostics = source.load()
         guard = cls(program, source=source, **settings)
         guard.diagnostics = diagnostics
@@ -179,8 +189,10 @@ class Guard:
 
     def watch(self, interval: float = 1.0) -> Watch:
         """Reload in the background whenever a file changes; `interval` is in seconds."""
+        from guardrails.guard_parameters import check_interval
         from guardrails.watching import Watch
 
+        check_interval(interval)
         return Watch(self, interval)
 
     def write_to(self, audit: str | AuditLog | None) -> None:
@@ -188,6 +200,7 @@ class Guard:
         opened from now on. Raises `AuditError`."""
         from os import environ
 
+        _check(audit=audit)
         named = audit if audit is not None else environ.get("GUARD_AUDIT") or None
         if named is not None:
             from guardrails.audit import open_log
@@ -219,6 +232,9 @@ class Guard:
     def halt(self, scope: str = "all", *, by: str, why: str, seconds: float | None = None) -> None:
         """Stop `all`, or an `agent:ID`, `principal:ID`, `session:ID` or `tool:NAME` (with `*` for a group),
         for everyone who shares the store, until it is resumed or `seconds` are over."""
+        from guardrails.guard_parameters import check_halt
+
+        check_halt(scope, by, why, seconds)
         now = self.clock.now()
         until = None if seconds is None else now + int(seconds * 1_000_000)
         self.state.halt(scope, by, why, now=now, until=until)
@@ -227,6 +243,9 @@ class Guard:
 
     def resume(self, scope: str = "all") -> bool:
         """Lift a halt; False: there was none of that scope."""
+        from guardrails.guard_parameters import check_scope
+
+        check_scope(scope)
         lifted = self.state.resume(scope)
         for observer in self.observers:
             observer.switched(self, {"resume": scope, "lifted": lifted})
@@ -240,6 +259,7 @@ class Guard:
         `StoreUnavailable`."""
         from guardrails.inspection import limits_of
 
+        _check(session=session, principal=principal)
         return limits_of(self, session=session, principal=principal)
 
     @property
@@ -323,6 +343,8 @@ class Guard:
         """The decision on one event as data; see `runtime.events`. Raises `EventError` for a malformed one."""
         kind = check_event(event)
         assert isinstance(event, dict)
+        if now is not None and now.__class__ is not int:
+            _check(now=now)
         if self.observers:
             from guardrails.observing import observed_event
 
@@ -380,11 +402,32 @@ def _state(
     from os import environ
 
     store = store if store is not None else environ.get("GUARD_STORE") or None
-    if store is None and prices is None and local_share == "0.1" and not strict_halts:
+    if store is None and prices is None and local_share == "0.1" and strict_halts is False:
         return None
     from guardrails.state import State
 
-    return State(store or "memory:", prices=prices, local_share=local_share, strict_halts=strict_halts)
+    home = "memory:" if store is None else store
+    return State(home, prices=prices, local_share=local_share, strict_halts=strict_halts)
+
+
+def _check(**given: Any) -> None:
+    """Raise `EvaluationError` for what does not fit, of what was given for these parameters at all."""
+    if any(value is not None for value in given.values()):
+        from guardrails.guard_parameters import check
+
+        check(given)
+
+
+def _path(path: Any) -> str:
+    from guardrails.guard_parameters import path_of
+
+    return path_of(path)
+
+
+def _texts(text: Any) -> list[tuple[str, str]]:
+    from guardrails.guard_parameters import texts_of
+
+    return texts_of(text)
 
 
 def _groups(reviewers: Any) -> Groups:
@@ -398,6 +441,10 @@ def _hosted(functions: Iterable[HostFunction]) -> dict[str, HostFunction]:
 
     hosting = modules.get("guardrails.hosting")
     registered = dict(hosting.REGISTERED) if hosting else {}
+    if functions != ():
+        from guardrails.guard_parameters import functions_of
+
+        functions = functions_of(functions)
     return registered | {function.name: function for function in functions}
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, get_args, get_origin, get_type_hints, overload
 
 from guardrails.errors import GuardError
+from guardrails.parameters import flag, seconds, shown, text
 from guardrails.runtime.host import HostFunction
 
 REGISTERED: dict[str, HostFunction] = {}
@@ -47,10 +48,10 @@ def function(
     budget: float = 0.05,
 ) -> Any:
     """Register a function. `pure=False` marks a look-up, which runs in a thread and is left behind when it
-    takes longer than `budget` seconds."""
+    takes longer than `budget` seconds. Raises `GuardError` for what policies cannot call."""
 
     def register(plain: Callable[..., Any]) -> HostFunction:
-        hosted = host_function(plain, name or plain.__name__, pure=pure, budget=budget)
+        hosted = host_function(plain, _name_of(plain) if name is None else name, pure=pure, budget=budget)
         REGISTERED[hosted.name] = hosted
         return hosted
 
@@ -58,6 +59,7 @@ def function(
 
 
 def host_function(plain: Callable[..., Any], name: str, *, pure: bool, budget: float) -> HostFunction:
+    _check(plain, name, pure, budget)
     hints = get_type_hints(plain)
     if "return" not in hints:
         raise GuardError(f"the function `{name}` needs a return type, so that policies can be checked")
@@ -67,6 +69,24 @@ def host_function(plain: Callable[..., Any], name: str, *, pure: bool, budget: f
         raise GuardError(f"the function `{name}` needs a type for its parameter `{untyped[0]}`")
     parameters = tuple((parameter, _described(hints[parameter], name)) for parameter in names)
     return HostFunction(name, plain, parameters, _described(hints["return"], name), pure=pure, budget=budget)
+
+
+def _name_of(plain: Any) -> str:
+    name = getattr(plain, "__name__", None)
+    if name is None:
+        raise GuardError(
+            f"a function has a name, and {shown(plain)} has none: `@guardrails.function` stands above one"
+        )
+    return str(name)
+
+
+def _check(plain: Any, name: Any, pure: Any, budget: Any) -> None:
+    """Without a time above 0 that it may take, a function would never be too slow, or always."""
+    text("name", name, "what policies call the function, a text")
+    if not hasattr(plain, "__code__"):
+        raise GuardError(f"`{name}` is a function with parameters that have types, and not {shown(plain)}")
+    flag("pure", pure)
+    seconds("budget", budget)
 
 
 def _described(annotation: Any, name: str) -> Any:

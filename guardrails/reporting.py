@@ -34,8 +34,11 @@ def decided(guard: Guard, event: Mapping[str, Any], now: int | None) -> Decision
 
 
 def session_for(guard: Guard, event: dict[str, Any]) -> Session:
-    """The session of a well-formed event. Raises `EventError` for a task that the policy does not have."""
+    """The session of a well-formed event. Raises `EventError` for a task that the policy does not have, and for a
+    session without a name: each event would have limits of its own, which are never full."""
     record = session_of(event)
+    if record.get("id") == "":
+        raise EventError("the id of a `session` is a text that is not empty", "/session")
     check_task(guard, record)
     session = Session(
         guard, principal=event.get("principal"), agent=event.get("agent"), id=record.get("id"), facts=record,
@@ -115,6 +118,7 @@ def _usage(session: Session, event: dict[str, Any]) -> Decision:
 def usage_of(event: Mapping[str, Any]) -> Usage:
     """The usage that an event reports; `cost` is written as `0.05 USD`."""
     from guardrails.runtime.usage import Usage
+    from guardrails.session_parameters import check_usage
 
     counts = {
         name: event[name]
@@ -122,9 +126,11 @@ def usage_of(event: Mapping[str, Any]) -> Usage:
         if name in event
     }
     try:
-        return Usage(event.get("model"), **counts, cost=_cost(event.get("cost")), tool=event.get("tool"))
+        usage = Usage(event.get("model"), **counts, cost=_cost(event.get("cost")), tool=event.get("tool"))
+        check_usage(usage)
     except EvaluationError as error:
         raise EventError(str(error)) from None
+    return usage
 
 
 def _cost(text: Any) -> tuple[Any, str] | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from guardrails.errors import ApprovalRequired, Denied, EvaluationError, Halted
 from guardrails.model import Applied, Decision, Denial, Outcome, Place
 from guardrails.runtime.binding import record_of
+from guardrails.runtime.engine import MAX_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 NO_LEASE = ("", None)
 _FOR_NOTHING = (None, None, None)
 _NOWHERE = Place("<engine>", 0, 0, 0, 0)
+_NUMBERS = (int, float)
 
 
 def changed_tool(tool: str, policy: str) -> Decision:
@@ -57,20 +59,34 @@ class Session:
         allow: Iterable[str] | Mapping[str, Mapping[str, Any] | None] | None = None,
     ) -> None:
         self.guard = guard
-        self.id = id or _new_id()
+        self.id = _new_id() if id is None else checked_id(id)
         self.halted: Decision | None = None
         self._principal = record_of(principal, "principal")
         self._agent = record_of(agent, "agent")
         self._live = _digests(tools)
         self._ledger: Ledger | None = None
-        self._facts = dict(facts or {})
+        self._facts = record_of(facts, "facts")
         self._opened_for = (task, given, allow)
         self._narrowing: Narrowing | None = None
         if task is not None or given is not None or allow is not None:
-            from guardrails.narrowing import task_record
+            self._open_for(task, given, allow)
+        try:
+            self._bind()
+        except AttributeError:
+            from guardrails.session_parameters import check_guard
 
-            task_record(guard.engine.program, task, given)
-        self._bind()
+            check_guard(guard)
+            raise
+
+    def _open_for(self, task: Any, given: Any, allow: Any) -> None:
+        """Take down what the session is for. Raises `EvaluationError`, also for a task that the policy does not have."""
+        from guardrails.narrowing import task_record
+        from guardrails.session_parameters import allow_of, check_guard
+
+        check_guard(self.guard)
+        given = None if given is None else record_of(given, "given")
+        task_record(self.guard.engine.program, task, given)
+        self._opened_for = (task, given, allow_of(allow))
 
     def _bind(self) -> None:
         self._engine = self.guard.engine
@@ -114,7 +130,7 @@ class Session:
 
     def live_digest(self, tool: str) -> str | None:
         """The digest of the tool that the session was opened with; None where it is not known."""
-        return self._live.get(tool)
+        return self._live.get(tool) if tool.__class__ is str else None
 
     def delegate(
         self,
@@ -130,8 +146,17 @@ class Session:
         that holds as well. Raises `EvaluationError` for tools that name nothing, or too long a chain.
         """
         from guardrails.delegation import delegated
+        from guardrails.session_parameters import check_guard, grant_of
 
-        return delegated(self, agent=agent, tools=tools, guard=guard, id=id)
+        if guard is not None:
+            check_guard(guard)
+        return delegated(
+            self,
+            agent=None if agent is None else record_of(agent, "agent"),
+            tools=None if tools is None else grant_of(tools),
+            guard=guard,
+            id=None if id is None else checked_id(id),
+        )
 
     # --- checks --------------------------------------------------------------------------------
 
@@ -162,12 +187,14 @@ class Session:
             refused = self._check_tool(tool, digest, args)
             if refused is not None:
                 return refused
-        if self._ledger is None:
+        if self._ledger is None or tool.__class__ is not str:  # the engine denies what is no name
             now = self.guard.clock.now() if self._uses_now else 0
             decision = self._engine.call(tool, args, self._subject, now)
         else:
+            if call_id is not None or hold is not None or approval is not None:
+                _check_words(call_id, hold, approval)
             lease = (
-                (digest or self._live.get(tool, ""), approval)
+                (digest or self.live_digest(tool) or "", approval)
                 if digest or self._live or approval
                 else NO_LEASE
             )
@@ -190,10 +217,12 @@ class Session:
             refused = self._narrowing.refusal(tool)
         if refused is not None:
             return refused
-        if self._ledger is None:
+        if self._ledger is None or tool.__class__ is not str:  # the engine denies what is no name
             now = self.guard.clock.now() if self._uses_now else 0
             decision = self._engine.result(tool, args, result, self._subject, now)
         else:
+            if call_id is not None or reservation.__class__ is not str:
+                _check_result_words(call_id, reservation)
             decision = self._ledger.result(tool, args, result, call_id=call_id, reservation=reservation)
         return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
 
@@ -267,7 +296,7 @@ class Session:
         approval: str | None = None,
     ) -> Decision:
         """`check_call` for a running event loop: neither look-ups of the host nor the store block it."""
-        if self._ledger is None or self.guard.host.functions:
+        if self._ledger is None or self.guard.host.functions or tool.__class__ is not str:
             return await self._apart(
                 lambda: self.check_call(
                     tool, args, digest=digest, call_id=call_id, hold=hold, approval=approval
@@ -276,7 +305,8 @@ class Session:
         refused = self._before(tool, digest, args)
         if refused is not None:
             return refused
-        lease = (digest or self._live.get(tool, ""), approval)
+        _check_words(call_id, hold, approval)
+        lease = (digest or self.live_digest(tool) or "", approval)
         decision = await self._ledger.acall(tool, args, call_id=call_id, hold=hold, lease=lease)
         return decision if decision.outcome is not Outcome.HALT else self._halt(decision)
 
@@ -312,25 +342,46 @@ class Session:
     def settle(self, decision: Decision, usage: Usage | None = None) -> bool:
         """The call ran, and used what `usage` says instead of what was reserved; more than that is charged in
         full. False: it was settled before, or nothing was held for it."""
-        return self.ledger.settle(decision, usage)
+        if usage is not None:
+            _check_usage(usage)
+        try:
+            return self.ledger.settle(decision, usage)
+        except AttributeError:
+            from guardrails.session_parameters import check_decision
+
+            check_decision(decision)
+            raise
 
     def failed(
         self, tool: str, args: Any, *, decision: Decision | None = None, call_id: str | None = None
     ) -> None:
         """The call was made and failed: what it used up is given back, and breakers and retries count it."""
+        from guardrails.session_parameters import check_failed
+
+        check_failed(tool, decision, call_id)
         self.ledger.failed(tool, args, decision=decision, call_id=call_id)
 
     def release(self, decision: Decision) -> bool:
         """The call was not made: what it would have used up is given back."""
-        return self.ledger.release(decision)
+        try:
+            return self.ledger.release(decision)
+        except AttributeError:
+            from guardrails.session_parameters import check_decision
+
+            check_decision(decision)
+            raise
 
     def report(self, usage: Usage) -> Decision:
         """Charge what a model or tool used, in full, whatever is left. The decision is a denial when that
         was more than a budget had: the next call is stopped."""
+        _check_usage(usage)
         return self.ledger.report(usage)
 
     def reserve(self, usage: Usage, *, hold: float | None = None) -> Decision:
         """Whether budgets have room for what a model call will use at most; held until it is settled."""
+        _check_usage(usage)
+        if hold is not None:
+            _check_words(None, hold, None)
         return self.ledger.reserve(usage, hold=hold)
 
     def _check_tool(self, tool: str, digest: str | None, args: Any) -> Decision | None:
@@ -338,6 +389,12 @@ class Session:
         refused = None if self._narrowing is None else self._narrowing.refusal(tool, args)
         if refused is not None:
             return refused
+        if digest is not None and digest.__class__ is not str:
+            from guardrails.session_parameters import check_digest
+
+            check_digest(digest)
+        if tool.__class__ is not str:
+            return None  # no name is pinned, and the engine denies what is none
         live = digest if digest is not None else self._live.get(tool)
         pinned = self._engine.program.head["pinned"].get(tool)
         if live is None or pinned is None or live == pinned:
@@ -356,7 +413,7 @@ class Session:
         """
         from guardrails.enforcement import enforced, name_of
 
-        return enforced(self, function, tool or name_of(function))
+        return enforced(self, function, name_of(function) if tool is None else tool)
 
     def tool(self, function: Callable[..., Any] | None = None, *, name: str | None = None) -> Any:
         """`enforce` as a decorator: `@session.tool` or `@session.tool(name="...")`."""
@@ -388,15 +445,48 @@ def _new_id() -> str:
     return urandom(16).hex()
 
 
+def checked_id(id: str) -> str:
+    if id.__class__ is not str or not id:
+        from guardrails.session_parameters import check_id
+
+        check_id(id)
+    return id
+
+
+def _check_words(call_id: str | None, hold: float | None, approval: str | None) -> None:
+    if (
+        (call_id is not None and call_id.__class__ is not str)
+        or (hold is not None and (hold.__class__ not in _NUMBERS or not 0 < hold < 1e9))
+        or (approval is not None and approval.__class__ is not str)
+    ):
+        from guardrails.session_parameters import check_words
+
+        check_words(call_id, hold, approval)
+
+
+def _check_result_words(call_id: str | None, reservation: str) -> None:
+    if reservation.__class__ is not str or (call_id is not None and call_id.__class__ is not str):
+        from guardrails.session_parameters import check_result_words
+
+        check_result_words(call_id, reservation)
+
+
+def _check_usage(usage: Usage) -> None:
+    tool = getattr(usage, "tool", ...)
+    if tool is not None and (tool.__class__ is not str or not 0 < len(tool) <= MAX_NAME):
+        from guardrails.session_parameters import check_usage
+
+        check_usage(usage)
+
+
 def _digests(tools: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
     """The digests of live tool definitions, by name."""
     if tools is None:
         return {}
-    from json import dumps
-
     from guardrails.language.schema import read_tools
+    from guardrails.session_parameters import live_tools_of
 
-    found, problems = read_tools(dumps(list(tools)), "<live tools>")
+    found, problems = read_tools(live_tools_of(tools), "<live tools>")
     for problem in problems:
         if problem.is_error:
             from guardrails.errors import PolicyError

@@ -43,6 +43,10 @@ class State:
             raise EvaluationError(
                 f"`{store}` names no store: use `memory:`, `sqlite:///path` or `redis://host`"
             )
+        if not isinstance(store, str) or prices is not None or (local_share, strict_halts) != ("0.1", False):
+            from guardrails.guard_parameters import check_state
+
+            check_state(store, prices, local_share, strict_halts)
         self._given = store
         self._lock = Lock()
         self._store: Any = None
