@@ -6,7 +6,8 @@
 
 One connection answers in order, and is used by one thread at a time; a guard opens as many as threads ask at once. Without
 an answer there is no decision: `ServerUnavailable` is raised, and whoever catches it has to refuse. What only a guard in
-this process can do says so at once.
+this process can do says so at once, and so does what JSON has no form for: a text of it may say something else than it
+holds.
 """
 
 from __future__ import annotations
@@ -17,16 +18,12 @@ from urllib.parse import quote, urlencode
 
 from guardrails.errors import EvaluationError, EventError
 from guardrails.server.binding import AddressError, check_length
-from guardrails.server.connection import (
-    Connection,
-    ServerUnavailable,
-    answered,
-    problem_in,
-    written,
-)
+from guardrails.server.connection import Connection, ServerUnavailable, answered, problem_in
 from guardrails.server.decision_read import decision_of
 from guardrails.server.remote_desk import RemoteApprovals, RemoteCounter
+from guardrails.server.remote_parameters import check_connection, check_ids, check_scope, event_of
 from guardrails.server.remote_session import RemoteSession
+from guardrails.server.remote_writing import written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -57,6 +54,7 @@ class RemoteGuard:
     """A guard behind a socket. Thread-safe. `timeout` is how many seconds an answer may take."""
 
     def __init__(self, address: str, *, key: str | None = None, timeout: float = 10.0) -> None:
+        check_connection(address, key, timeout)
         if not address.startswith("unix:") or not address.removeprefix("unix:").removeprefix("//"):
             raise EvaluationError(f"`{address}` names no server: write `unix:/run/guard-frames.sock`")
         self._path = address.removeprefix("unix:").removeprefix("//")
@@ -102,7 +100,7 @@ class RemoteGuard:
         """The decision on one event as data. Raises `EventError` for a malformed one, `ServerUnavailable`."""
         if now is not None:
             raise EventError("the server knows what time it is: leave `now` out")
-        decision = decision_of(self.ask(dict(event)))
+        decision = decision_of(self.ask(event_of(event)))
         self.saw(decision)
         return decision
 
@@ -168,6 +166,7 @@ class RemoteGuard:
         self, *, session: str | None = None, principal: str | None = None
     ) -> tuple[RemoteCounter, ...]:
         """How full limits, budgets and breakers are, for keys that may act as monitor; see `Guard.limits`."""
+        check_ids(session, principal)
         asked = {"session": session, "principal": principal}
         query = urlencode({name: value for name, value in asked.items() if value is not None})
         return tuple([RemoteCounter(each) for each in self._asked("GET", f"/v1/limits?{query}")["limits"]])
@@ -184,6 +183,7 @@ class RemoteGuard:
     ) -> None:
         """Stop `all` or one scope, in the name of an operator's key; see `Guard.halt`. Raises `EvaluationError` for
         a `by` that is somebody else."""
+        check_scope(scope)
         if by is not None and by != self._who():
             raise EvaluationError(
                 f"over a connection the key halts, and that is `{self._who()}`: leave `by` out"
@@ -193,6 +193,7 @@ class RemoteGuard:
 
     def resume(self, scope: str = "all") -> bool:
         """Lift a halt, with an operator's key; False: there was none of that scope."""
+        check_scope(scope)
         status, body = self._told("DELETE", f"/v1/halts?{urlencode({'scope': scope}, quote_via=quote)}")
         if status == 404:
             return False

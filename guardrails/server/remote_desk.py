@@ -6,8 +6,10 @@ from time import sleep
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
+from guardrails.approvals.answering import Rejected
 from guardrails.approvals.request import WAITING
 from guardrails.errors import EvaluationError
+from guardrails.parameters import shown, text, text_if_any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,6 +86,8 @@ class RemoteApprovals:
         return tuple(sorted(found.values(), key=lambda each: (each.created, each.id)))
 
     def _listed(self, asked: dict[str, str | None]) -> tuple[RemoteRequest, ...]:
+        for name, value in asked.items():
+            text_if_any(name, value)
         query = urlencode({name: value for name, value in asked.items() if value is not None})
         return tuple([RemoteRequest(each) for each in self._ask("GET", f"/v1/approvals?{query}")["requests"]])
 
@@ -93,12 +97,12 @@ class RemoteApprovals:
 
     def show(self, id: str, *, by: str | None = None) -> RemoteRequest:
         """The request; with `by` a desk says who was shown it."""
-        query = "" if by is None else f"?{urlencode({'by': by})}"
+        query = "" if by is None else f"?{urlencode({'by': text('by', by)})}"
         return RemoteRequest(self._ask("GET", f"{_path(id)}{query}"))
 
     def state_of(self, request: RemoteRequest | str) -> str:
         """What became of a request by now; an agent may ask for this as well."""
-        id = request if isinstance(request, str) else request.id
+        id = request.id if isinstance(request, RemoteRequest) else request
         return str(self._ask("GET", f"{_path(id)}/state")["state"])
 
     def wait(self, id: str, *, interval: float = 1.0, wait: Callable[[float], None] = sleep) -> RemoteRequest:
@@ -125,4 +129,9 @@ class RemoteApprovals:
 
 
 def _path(id: str) -> str:
+    if not isinstance(id, str):
+        advice = ": give its `id`" if isinstance(id, Told) else ""
+        raise Rejected(f"a request is named by its id, and not by {shown(id)}{advice}")
+    if not id:
+        raise Rejected("a request is named by its id")
     return f"/v1/approvals/{quote(id, safe='')}"

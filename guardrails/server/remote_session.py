@@ -16,7 +16,9 @@ from guardrails.narrowing import allow_list
 from guardrails.runtime.binding import record_of
 from guardrails.runtime.switch import over
 from guardrails.server.decision_read import decision_of
-from guardrails.session import _digests, _new_id, author_of
+from guardrails.server.remote_parameters import check_call, check_result, check_run, check_text
+from guardrails.session import _digests, _new_id, author_of, checked_id
+from guardrails.session_parameters import allow_of, check_decision, check_failed, check_usage, grant_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -63,17 +65,18 @@ class RemoteSession:
         given: Mapping[str, Any] | None = None,
         allow: Iterable[str] | Mapping[str, Mapping[str, Any] | None] | None = None,
     ) -> None:
+        given = None if given is None else record_of(given, "given")
         told = {name: each for name, each in (("task", task), ("given", given)) if each is not None}
         self.guard = guard
-        self.id = id or _new_id()
+        self.id = _new_id() if id is None else checked_id(id)
         self.halted: Decision | None = None
         self.needs = RemoteNeeds(guard)
-        self._told: dict[str, Any] = {**(facts or {}), **told}
-        who = {"principal": principal, "agent": agent}
-        self._who = {name: record_of(each, name) for name, each in who.items() if each}
+        self._told: dict[str, Any] = {**record_of(facts, "facts"), **told}
+        who = {"principal": record_of(principal, "principal"), "agent": record_of(agent, "agent")}
+        self._who = {name: each for name, each in who.items() if each}
         self._live = _digests(tools)
         self._record = {**self._told, "id": self.id}
-        self._allow = None if allow is None else allow_list(allow)
+        self._allow = None if allow is None else allow_list(allow_of(allow))
         self._chain: tuple[dict[str, Any], ...] = ()
         self._estimates: dict[str, dict[str, Any]] = {}
 
@@ -93,7 +96,7 @@ class RemoteSession:
 
     def live_digest(self, tool: str) -> str | None:
         """The digest of the tool that the session was opened with; None where it is not known."""
-        return self._live.get(tool)
+        return self._live.get(tool) if isinstance(tool, str) else None
 
     def open(self) -> None:
         """See whether there can be such a session, and tell those who watch. Raises `EvaluationError`."""
@@ -117,8 +120,8 @@ class RemoteSession:
         child._told, child._record, child._who = self._told, self._record, self._who
         child._live, child._allow = self._live, self._allow
         link: dict[str, Any] = {"id": child.id}
-        link |= {} if agent is None else {"agent": dict(agent)}
-        link |= {} if tools is None else {"tools": list(Grant(tools).tools)}
+        link |= {} if agent is None else {"agent": record_of(agent, "agent")}
+        link |= {} if tools is None else {"tools": list(Grant(grant_of(tools)).tools)}
         child._chain = (*self._chain, link)
         child.open()
         return child
@@ -135,8 +138,10 @@ class RemoteSession:
         hold: float | None = None,
         approval: str | None = None,
     ) -> Decision:
-        """The decision on a tool call that is about to run; see `Session.check_call`."""
-        digest = digest if digest is not None else self._live.get(tool)
+        """The decision on a tool call that is about to run; see `Session.check_call`. Raises `EventError` for what the
+        server could not judge as it is."""
+        check_call(tool, digest, call_id, approval)
+        digest = digest if digest is not None else self.live_digest(tool)
         said: dict[str, Any] = {"call_id": call_id, "hold": hold, "approval": approval}
         if self._is_plain:
             return self._event("call", tool=tool, args=args, tool_digest=digest, **said)
@@ -152,6 +157,7 @@ class RemoteSession:
         reservation: str = "",
     ) -> Decision:
         """The decision on what a tool gave back."""
+        check_result(tool, call_id, reservation)
         said: dict[str, Any] = {"args": args, "call_id": call_id, "reservation": reservation or None}
         if self._is_plain:
             return self._event("result", {"tool": tool, "result": result}, **said)
@@ -160,12 +166,14 @@ class RemoteSession:
     def check_input(self, text: str, *, by: str = "user") -> Decision:
         """The decision on a text that goes into the model."""
         author_of(by)
+        check_text("text", text)
         if self._is_plain:
             return self._event("input", text=text, by=by)
         return self._decide("check_input", text=text, by=by)
 
     def check_output(self, text: str) -> Decision:
         """The decision on a text that leaves for a person or another system."""
+        check_text("text", text)
         return self._event("output", text=text) if self._is_plain else self._decide("check_output", text=text)
 
     def stream_output(self) -> RemoteOutputStream:
@@ -178,6 +186,7 @@ class RemoteSession:
         """The arguments of a call while a model writes them; see `guardrails.argument_streaming`."""
         from guardrails.server.remote_streams import RemoteArgumentStream
 
+        check_text("tool", tool)
         return RemoteArgumentStream(self.guard, self._asking("stream_args", tool=tool))
 
     async def acheck_call(
@@ -217,8 +226,10 @@ class RemoteSession:
 
     def settle(self, decision: Decision, usage: Usage | None = None) -> bool:
         """The call ran, and used what `usage` says instead of what was reserved; see `Session.settle`."""
+        check_decision(decision)
+        used = None if usage is None else _told(usage)
         estimate = self._estimates.pop(decision.reservation, None)
-        said = {"usage": None if usage is None else _told(usage), "estimate": estimate}
+        said = {"usage": used, "estimate": estimate}
         return bool(self._do("settle", reservation=decision.reservation, **said))
 
     def failed(
@@ -235,6 +246,7 @@ class RemoteSession:
 
     def release(self, decision: Decision) -> bool:
         """The call was not made: what it would have used up is given back."""
+        check_decision(decision)
         return bool(self._do("release", reservation=decision.reservation))
 
     def report(self, usage: Usage) -> Decision:
@@ -255,7 +267,7 @@ class RemoteSession:
 
     def enforce(self, function: Callable[..., Any], *, tool: str | None = None) -> Callable[..., Any]:
         """`function` as the tool `tool`: checked, run, and its result checked; see `Session.enforce`."""
-        return enforced(self, function, tool or name_of(function))
+        return enforced(self, function, name_of(function) if tool is None else tool)
 
     def tool(self, function: Callable[..., Any] | None = None, *, name: str | None = None) -> Any:
         """`enforce` as a decorator: `@session.tool` or `@session.tool(name="...")`."""
@@ -265,6 +277,7 @@ class RemoteSession:
 
     def call(self, tool: str, function: Callable[..., Any], args: dict[str, Any]) -> Any:
         """Run `function` with `args` as the tool `tool`, enforced."""
+        check_run(tool, function, args)
         return enforced(self, lambda **given: function(**given), tool)(**args)
 
     # --- questions -----------------------------------------------------------------------------
@@ -277,6 +290,7 @@ class RemoteSession:
     def _became(
         self, what: str, tool: str, args: Any, decision: Decision | None, call_id: str | None
     ) -> None:
+        check_failed(tool, decision, call_id)
         held = decision.reservation if decision is not None else None
         self._do(what, tool=tool, args=args, call_id=call_id, reservation=held or None)
 
@@ -317,6 +331,7 @@ def _known(said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _told(usage: Usage) -> dict[str, Any]:
     """A report of usage as data."""
+    check_usage(usage)
     names = ("model", "input_tokens", "cached_tokens", "output_tokens", "tool")
     told = {name: getattr(usage, name) for name in names}
     told["tool_time"] = float(usage.tool_time)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from guardrails.errors import EvaluationError
 from guardrails.model import Outcome
-from guardrails.server.connection import Connection, ServerUnavailable, answered, written
+from guardrails.server.connection import Connection, ServerUnavailable, answered
 from guardrails.server.decision_read import decision_of
+from guardrails.server.remote_parameters import check_text
+from guardrails.server.remote_writing import written
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
@@ -29,6 +31,7 @@ class _Stream:
 
     def feed(self, piece: str) -> str:
         """What can go on by now."""
+        check_text("piece", piece)
         return "" if self._connection is None else self._told(self._ask({"text": piece}))
 
     def close(self) -> str:
