@@ -359,7 +359,8 @@ class GuardedCrew(Crew):
             raise EvaluationError(
                 "a crew that streams shows answers before they are judged; set `stream=False`"
             )
-        return _with(self, self.__dict__[MARK]).__dict__[MARK]  # type: ignore[no-any-return]
+        keeper: Keeper = _with(self, self.__dict__[MARK]).__dict__[MARK]
+        return keeper
 
     def _create_manager_agent(self) -> None:
         super()._create_manager_agent()

@@ -12,6 +12,7 @@ import stat
 import sys
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Any
 
 from guardrails.errors import GuardError
 
@@ -111,9 +112,9 @@ def _unix(path: str) -> socket.socket:
         os.umask(before)
 
 
-def _bound(found: socket.socket, place: object) -> socket.socket:
+def _bound(found: socket.socket, place: str | tuple[Any, ...]) -> socket.socket:
     try:
-        found.bind(place)  # type: ignore[arg-type]  # as the family wants it
+        found.bind(place)
         found.listen(BACKLOG)
     except OSError:
         found.close()

@@ -68,7 +68,8 @@ class Lines:
             raise Problem(400, "not_an_object", "each piece of a stream is a JSON object")
         try:
             fields_of(value, {"text": "string", "end": "boolean"})
-            return await self._apart(lambda: self._fed(value))  # type: ignore[no-any-return]
+            answer: dict[str, Any] = await self._apart(lambda: self._fed(value))
+            return answer
         except BaseException:
             self.stream = None
             raise

@@ -12,6 +12,7 @@ One request is one output, so whichever worker has it has all of it. An answer w
 from __future__ import annotations
 
 from asyncio import timeout
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from guardrails.decision_json import decision_as_json
@@ -64,7 +65,7 @@ async def _filter(
 ) -> None:
     async for line in lines:
         piece = fields_of(line, {"text": "string"}, "text")["text"]
-        await out.text(await service.apart(lambda piece=piece: stream.feed(piece)))  # type: ignore[misc]
+        await out.text(await service.apart(partial(stream.feed, piece)))
         if stream.denied:
             break
     await out.text(await service.apart(stream.close))

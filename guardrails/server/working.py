@@ -188,12 +188,12 @@ def _check_output(session: Session, given: Fields) -> Decision:
 
 def _failed(session: Session, given: Fields) -> None:
     decision = _holding(session, given.pop("reservation", ""))
-    session.failed(given.get("tool"), given.get("args"), decision=decision, call_id=given.get("call_id"))  # type: ignore[arg-type]
+    session.failed(given.get("tool"), given.get("args"), decision=decision, call_id=given.get("call_id"))  # type: ignore[arg-type]  # found by its reservation
 
 
 def _succeeded(session: Session, given: Fields) -> bool:
     told = {"call_id": given.get("call_id"), "reservation": given.get("reservation", "")}
-    return session.ledger.succeeded(given.get("tool"), given.get("args"), **told)  # type: ignore[arg-type]
+    return session.ledger.succeeded(given.get("tool"), given.get("args"), **told)  # type: ignore[arg-type]  # as above
 
 
 def _release(session: Session, given: Fields) -> bool:

@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
+from typing import BinaryIO
 
 from guardrails.testing.replay_items import Item
 
@@ -64,7 +65,7 @@ def spooled(parts: dict[int, list[Item]], chunk: int, folder: str | None) -> dic
         return {part: _run(items, chunk, path, stream) for part, items in parts.items()}
 
 
-def _run(items: list[Item], chunk: int, path: str, stream: object) -> Run:
+def _run(items: list[Item], chunk: int, path: str, stream: BinaryIO | None) -> Run:
     items.sort(key=key)
     blocks = []
     for start in range(0, len(items), BLOCK):
@@ -72,8 +73,8 @@ def _run(items: list[Item], chunk: int, path: str, stream: object) -> Run:
         if stream is None:
             blocks.append(Block(0, len(data), data))
         else:
-            blocks.append(Block(stream.tell(), len(data)))  # type: ignore[attr-defined]  # a file
-            stream.write(data)  # type: ignore[attr-defined]  # as above
+            blocks.append(Block(stream.tell(), len(data)))
+            stream.write(data)
     return Run(chunk, path, tuple(blocks), key(items[0]), key(items[-1]))
 
 

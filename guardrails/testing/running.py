@@ -188,13 +188,8 @@ class Run:
         return self._limits(step, number)
 
     def _act(self, step: Step) -> None:
-        clock = self.guard.clock
-        if step.action in ("advance", "at") and not isinstance(clock, FrozenClock):
-            raise GuardError("the clock of this file is the system's, which nobody can move")
-        if step.action == "advance":
-            clock.advance(step.value)  # type: ignore[attr-defined]  # the frozen one, as was just seen
-        elif step.action == "at":
-            clock.at = step.value  # type: ignore[attr-defined]  # as above
+        if step.action in ("advance", "at"):
+            self._move_clock(step)
         elif step.action == "halt":
             lasts = step.value.get("for")
             self.guard.halt(
@@ -203,6 +198,15 @@ class Run:
             )  # fmt: skip
         elif step.action == "resume" and not self.guard.resume(step.value):
             raise GuardError(f"nothing was halted with the scope `{step.value}`")
+
+    def _move_clock(self, step: Step) -> None:
+        clock = self.guard.clock
+        if not isinstance(clock, FrozenClock):
+            raise GuardError("the clock of this file is the system's, which nobody can move")
+        if step.action == "advance":
+            clock.advance(step.value)
+        else:
+            clock.at = step.value
 
     def _event(self, step: Step, number: int) -> list[Failure]:
         try:

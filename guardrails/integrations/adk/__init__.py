@@ -281,7 +281,7 @@ def _put_a_door_on(tool: Any) -> None:
                     return refused
         return await _below(plugins, tool_context, lambda: inner(args=args, tool_context=tool_context))
 
-    run_async.is_guards_door = True  # type: ignore[attr-defined]
+    run_async.is_guards_door = True  # type: ignore[attr-defined]  # a mark that no type of a function knows
     tool.run_async = run_async
 
 

@@ -44,7 +44,9 @@ def with_text(parts: list[types.Part], kind: bool, text: str) -> list[types.Part
     return found
 
 
-async def judged(parts: list[types.Part], judge: Callable[[str], Awaitable[Checked]]) -> tuple[list[types.Part], list[Checked]]:  # fmt: skip # noqa: E501
+async def judged(
+    parts: list[types.Part], judge: Callable[[str], Awaitable[Checked]]
+) -> tuple[list[types.Part], list[Checked]]:
     """The parts as they may go on, and what was decided on each of their texts."""
     checks: list[Checked] = []
     for kind in KINDS:

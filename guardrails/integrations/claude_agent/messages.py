@@ -245,7 +245,8 @@ class Messages:
         usage, id = message.usage or {}, message.message_id or ""
         counts = _counts(usage)
         before = self._answers.get(id, (0, 0, 0)) if id else (0, 0, 0)
-        self._answers[id] = tuple(max(pair) for pair in zip(counts, before, strict=True))  # type: ignore[assignment]
+        put_in, given_out, cached = (max(pair) for pair in zip(counts, before, strict=True))
+        self._answers[id] = (put_in, given_out, cached)
         await self._charge(message.model, [now - then for now, then in zip(counts, before, strict=True)])
 
     async def _charge(self, model: str, more: list[int]) -> None:

@@ -72,7 +72,7 @@ class GuardedModel(BaseChatModel):
     def __getattr__(self, name: str) -> Any:
         """What is asked of the model beneath: its name, say. Nothing with which it could be run past guard."""
         if name.startswith("_") or name in type(self).model_fields:
-            return super().__getattr__(name)  # type: ignore[misc]
+            return super().__getattr__(name)  # type: ignore[misc]  # pydantic has it, and does not show it
         found = getattr(self._beneath, name)
         if callable(found):
             raise AttributeError(name)

@@ -264,8 +264,12 @@ class Run:
         if self._before.get(message.id or "") == message or not message.content:
             return message
         checked = self._result(text_of(message.content))
-        left: Any = answer_with(message, str(checked.value), self._judge, is_changed=checked.is_changed)  # type: ignore[arg-type]
-        return left  # type: ignore[no-any-return]
+        return answer_with(
+            message,  # type: ignore[arg-type]  # nothing is asked of it that not every message has
+            str(checked.value),
+            self._judge,
+            is_changed=checked.is_changed,
+        )
 
     def _value(self, value: Any) -> Any:
         if value is None or isinstance(value, (bool, int, float)):
