@@ -374,17 +374,17 @@ class Observing(Session):
         return await observed_later(check, lambda: super(Observing, self).acheck_output(text, **settings))
 
     def report(self, usage: Usage) -> Decision:
-        check = self._check("usage", usage.tool, {}, usage)
+        check = self._check("usage", _tool_of(usage), {}, usage)
         return observed(check, lambda: super(Observing, self).report(usage))
 
     def reserve(self, usage: Usage, *, hold: float | None = None) -> Decision:
-        check = self._check("reserve", usage.tool, {}, usage)
+        check = self._check("reserve", _tool_of(usage), {}, usage)
         return observed(check, lambda: super(Observing, self).reserve(usage, hold=hold))
 
     # --- what became of calls ------------------------------------------------------------------
 
     def settle(self, decision: Decision, usage: Usage | None = None) -> bool:
-        check = self._check("outcome", None, {}, usage, reservation=decision.reservation)
+        check = self._check("outcome", None, {}, usage, reservation=_held_by(decision))
         return bool(
             self._became(check, "settled", decision, lambda: super(Observing, self).settle(decision, usage))
         )
@@ -392,15 +392,17 @@ class Observing(Session):
     def failed(
         self, tool: str, args: Any, *, decision: Decision | None = None, call_id: str | None = None
     ) -> None:
-        held = decision.reservation if decision is not None else ""
-        check = self._check("outcome", tool, args, None, call_id=call_id, reservation=held)
+        from guardrails.session_parameters import check_failed
+
+        check_failed(tool, decision, call_id)
+        check = self._check("outcome", tool, args, None, call_id, _held_by(decision))
         told: dict[str, Any] = {"decision": decision, "call_id": call_id}
         keeps = any(guard.is_stateful for guard in self.guards)
         work = (lambda: super(Observing, self).failed(tool, args, **told)) if keeps else (lambda: None)
         self._became(check, "failed", decision, work)
 
     def release(self, decision: Decision) -> bool:
-        check = self._check("outcome", None, {}, None, reservation=decision.reservation)
+        check = self._check("outcome", None, {}, None, reservation=_held_by(decision))
         return bool(
             self._became(check, "released", decision, lambda: super(Observing, self).release(decision))
         )
@@ -433,10 +435,22 @@ class Observing(Session):
         return ObservedStream(self)
 
     def enforce(self, function: Callable[..., Any], *, tool: str | None = None) -> Callable[..., Any]:
-        name = tool or function.__name__
+        from guardrails.enforcement import name_of
+
+        name = name_of(function) if tool is None else tool
         for observer in reversed(self.guard.observers):
             function = observer.around(self, name, function)
         return super().enforce(function, tool=name)
+
+
+def _held_by(decision: Any) -> str:
+    """The name of what a decision holds. What is no decision is refused by the session, with words for it."""
+    return decision.reservation if isinstance(decision, Decision) else ""
+
+
+def _tool_of(usage: Any) -> Any:
+    """The tool that a usage is of; what is no usage is refused likewise."""
+    return getattr(usage, "tool", None)
 
 
 class ObservedSession(Observing):
