@@ -73,13 +73,15 @@ def delegated(
 
 
 class Grant:
-    """The tools that a child may call, by name or pattern."""
+    """The tools that a child may call, by name or pattern. Raises `EvaluationError` for what names none, and for a
+    mapping: its values would bound nothing."""
 
     def __init__(self, tools: Iterable[str]) -> None:
         from guardrails.patterns import compile_wildcard
+        from guardrails.session_parameters import grant_of
 
-        self.tools = () if isinstance(tools, str) else tuple(tools)
-        if isinstance(tools, str) or not all(isinstance(tool, str) and tool for tool in self.tools):
+        self.tools: tuple[str, ...] = grant_of(tools)
+        if not all(isinstance(tool, str) and tool for tool in self.tools):
             raise EvaluationError('`tools` is a list of names or patterns, such as `["search", "docs.*"]`')
         self._tests = [compile_wildcard(tool) for tool in self.tools]
 

@@ -33,6 +33,10 @@ def narrowed(program: Program, task: Any, given: Any, allow: Any) -> tuple[dict[
 def task_record(program: Program, task: Any, given: Any) -> dict[str, Any]:
     """What the rules see of a session's task. Raises `EvaluationError` for a task that the policy does not
     have, and for values that it does not take or lacks."""
+    if given is not None and not hasattr(type(given), "keys"):
+        from guardrails.parameters import misfit
+
+        raise misfit("given", given, 'a mapping with the values of the task, such as `{"customer": "c1"}`')
     if task is None:
         if given:
             raise EvaluationError("`given` holds the values of a task: name the task as well")
@@ -101,21 +105,26 @@ def allow_list(
     allow: Iterable[str] | Mapping[str, Mapping[str, Any] | None],
 ) -> dict[str, Mapping[str, Any] | None]:
     """Tools, with the values that their arguments may have (None: any)."""
-    listed: Any = allow
-    found: dict[str, Mapping[str, Any] | None]
-    found = dict(listed) if hasattr(listed, "keys") else dict.fromkeys(_several(listed))
+    from guardrails.parameters import is_mapping, listed
+
+    given: Any = allow
+    found: dict[Any, Any]
+    if is_mapping(given):
+        found = {tool: given[tool] for tool in given}
+    else:
+        tools = listed("allow", given, 'a list of tools, such as `["search"]`')
+        found = dict.fromkeys(map(_named_tool, tools))
     for tool, values in found.items():
-        if tool.__class__ is not str or not tool:
-            raise EvaluationError('`allow` names tools or patterns, such as `["search", "docs.*"]`')
-        if values is not None and not hasattr(values, "keys"):
+        _named_tool(tool)
+        if values is not None and not is_mapping(values):
             raise EvaluationError(f"`allow` says of `{tool}` which values its arguments may have, by name")
     return found
 
 
-def _several(allow: Any) -> Any:
-    if allow.__class__ is str:
-        raise EvaluationError('`allow` is a list of tools, such as `["search"]`')
-    return allow
+def _named_tool(tool: Any) -> str:
+    if tool.__class__ is not str or not tool:
+        raise EvaluationError('`allow` names tools or patterns, such as `["search", "docs.*"]`')
+    return str(tool)
 
 
 def _values_of(tool: str, values: Mapping[str, Any] | None) -> dict[str, frozenset[str]]:
@@ -123,11 +132,26 @@ def _values_of(tool: str, values: Mapping[str, Any] | None) -> dict[str, frozens
     from guardrails.runtime.notes import canonical
 
     found = {}
-    for name, listed in (values or {}).items():
+    for name, listed in dict(values or {}).items():
+        if not isinstance(name, str):
+            raise EvaluationError(f"`allow` names the arguments of `{tool}` by texts")
+        wanted = f"the values that `{tool}` may have for `{name}` are a list"
         if listed.__class__ not in (list, tuple, set, frozenset):
-            raise EvaluationError(f"the values that `{tool}` may have for `{name}` are a list")
+            raise EvaluationError(wanted)
+        if not all(map(_is_data, listed)):
+            raise EvaluationError(f"{wanted} of texts, numbers and other values that JSON has")
         found[name] = frozenset(map(canonical, listed))
     return found
+
+
+def _is_data(value: Any) -> bool:
+    """Whether a value can be told from others: all of a class that JSON does not have are written in the same way."""
+    kind = value.__class__
+    if kind is dict:
+        return all(map(_is_data, value.values()))
+    if kind in (list, tuple):
+        return all(map(_is_data, value))
+    return value is None or kind in (str, bool, int, float) or kind.__name__ == "Decimal"
 
 
 def _first_wrong(values: Mapping[str, frozenset[str]], args: Any) -> str | None:

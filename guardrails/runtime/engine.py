@@ -39,6 +39,9 @@ MAX_TEXT = 16_000_000
 MAX_NAME = 256
 """Characters of a tool's name."""
 
+WITHOUT_TOOL = ("input", "output", "usage")
+"""Points whose events may be of no tool."""
+
 UNASKED = ()
 """Stands in a kept refusal, which holds nothing of an event and is renewed before it is handed out."""
 
@@ -146,14 +149,21 @@ class Engine:
     def judge(
         self, point: str, tool: Any, args: Any, payload: Any, subject: Subject, now: int
     ) -> Judged | Decision:
-        """What the statements say of an event; a decision at once when it is malformed."""
-        unit = self.program.unit(point, None) if tool is None else self._unit(point, tool)
+        """What the statements say of an event; a decision at once when it is malformed. A call or a result without a tool
+        is one: no rule would be asked about it. A text is judged as one of no tool."""
+        if tool is not None:
+            unit = self._unit(point, tool)
+        else:
+            unit = self.program.unit(point, None) if point in WITHOUT_TOOL else None
         if unit is None:
             return self._unnamed(point)
         if point == "call" and args.__class__ is not dict:
             return self._malformed(unit, f"the arguments are {described(args)}, expected an object")
-        if point in ("input", "output") and (payload.__class__ is not str or len(payload) > MAX_TEXT):
-            return self.text(point, payload, subject, now)
+        if point in ("input", "output"):
+            if payload.__class__ is not str or len(payload) > MAX_TEXT:
+                return self.text(point, payload, subject, now)
+            if tool is not None:
+                return self.judge(point, None, args, payload, subject, now)
         args = args if args.__class__ is dict else {}
         event = (args, subject, payload, now, tool)
         return Judged(unit, unit.check(*event), event)

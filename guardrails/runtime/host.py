@@ -22,7 +22,8 @@ class HostFunction:
     """A Python function under the name and types that a policy sees.
 
     `parameters` are `(name, type description)` pairs and `result` a description (see `runtime.binding`).
-    `pure` says that it gives the same for the same arguments; `budget` is its time in seconds.
+    `pure` says that it gives the same for the same arguments; `budget` is its time in seconds. Raises
+    `EvaluationError` for what no policy could call.
     """
 
     __slots__ = ("budget", "function", "name", "parameters", "pure", "result")
@@ -37,15 +38,48 @@ class HostFunction:
         pure: bool = True,
         budget: float = 0.05,
     ) -> None:
-        self.name = name
-        self.function = function
-        self.parameters = parameters
-        self.result = result
-        self.pure = pure
-        self.budget = budget
+        from guardrails.parameters import flag, seconds, text
+
+        self.name = text("name", name, "what policies call the function, a text")
+        self.function = _function(function)
+        self.parameters = _parameters(parameters)
+        self.result = _result(result)
+        self.pure = flag("pure", pure)
+        self.budget = seconds("budget", budget)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         return self.function(*arguments, **named)
+
+
+def _function(given: Any) -> Callable[..., Any]:
+    from guardrails.parameters import misfit
+
+    if not callable(given):
+        raise misfit("function", given, "what policies call, in Python")
+    function: Callable[..., Any] = given
+    return function
+
+
+def _parameters(given: Any) -> tuple[tuple[str, Any], ...]:
+    from guardrails.parameters import listed, misfit
+
+    wanted = 'a list of names and types, such as `(("customer", "string"),)`'
+    pairs = listed("parameters", given, wanted)
+    for pair in pairs:
+        if pair.__class__ not in (tuple, list) or len(pair) != 2:
+            raise misfit("parameters", pair, wanted)
+        name, kind = pair
+        if not isinstance(name, str) or not name or not isinstance(kind, str | tuple):
+            raise misfit("parameters", pair, wanted)
+    return tuple(map(tuple, pairs))
+
+
+def _result(given: Any) -> Any:
+    from guardrails.parameters import misfit
+
+    if not isinstance(given, str | tuple):
+        raise misfit("result", given, "the description of a type, such as `string`")
+    return given
 
 
 class Host:
@@ -91,7 +125,7 @@ class Host:
 def secret_of(key: str | bytes | None) -> bytes | None:
     """The 32 bytes that hashes and tokens are made with; None where no key was given or set.
 
-    Raises `EvaluationError` for one of less than 16 bytes, which could be guessed.
+    Raises `EvaluationError` for one of less than 16 bytes, which could be guessed, and for what is no secret.
     """
     if key is None:
         from os import environ
@@ -99,9 +133,13 @@ def secret_of(key: str | bytes | None) -> bytes | None:
         key = environ.get("GUARD_KEY") or None
     if key is None:
         return None
+    if not isinstance(key, str | bytes | bytearray):
+        from guardrails.parameters import misfit
+
+        raise misfit("key", key, "a secret: a text, or bytes")
     secret = key.encode() if isinstance(key, str) else key
     if len(secret) < LEAST_SECRET:
-        raise EvaluationError(f"a key needs {LEAST_SECRET} bytes or more, and this one has {len(secret)}")
+        raise EvaluationError(f"a `key` needs {LEAST_SECRET} bytes or more, and this one has {len(secret)}")
     from hashlib import blake2b
 
     return blake2b(secret, digest_size=32, person=b"guard key").digest()

@@ -28,6 +28,10 @@ NOWHERE = Place("<engine>", 0, 0, 0, 0)
 
 def checked_scope(scope: str) -> str:
     """`all`, or `agent:`, `principal:`, `session:` or `tool:` with a name. Raises `EvaluationError`."""
+    if not isinstance(scope, str):
+        from guardrails.parameters import misfit
+
+        raise misfit("scope", scope, "`all`, or `agent:`, `principal:`, `session:` or `tool:` and a name")
     kind, colon, name = scope.partition(":")
     if scope == "all" or (colon and kind in KINDS and name):
         return scope
@@ -38,9 +42,13 @@ def checked_scope(scope: str) -> str:
 
 class KillSwitch:
     """The halts of a store, which is opened when they are first asked for, as they were at most `staleness`
-    seconds ago."""
+    seconds ago. Raises `EvaluationError` for a time that is none: by one that never ends no halt would be seen."""
 
     def __init__(self, store: Callable[[], Store], staleness: float = STALENESS) -> None:
+        if staleness.__class__ not in (int, float) or not 0 <= staleness < 1e9:
+            from guardrails.parameters import misfit
+
+            raise misfit("staleness", staleness, "a number of seconds from 0")
         self._store = store
         self.staleness = staleness
         self._lock = Lock()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from guardrails.errors import EvaluationError
 from guardrails.exact import exact
 from guardrails.model import Value
+from guardrails.runtime.engine import MAX_NAME
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,13 +18,16 @@ if TYPE_CHECKING:
 
     from guardrails.runtime.prices import Prices
 
+COST = 'an amount and its currency, such as `(0.05, "USD")`'
+
 COUNTS = ("input_tokens", "cached_tokens", "output_tokens")
 
 
 class Usage(Value):
     """`input_tokens` (without those from a cache), `cached_tokens` and `output_tokens` of `model`; or a `cost`
     as `(amount, currency)` where the host knows it; `tool_time` in seconds. `tool` names the tool that used
-    it, if it was one. Raises `EvaluationError` for what is not a number from 0."""
+    it, if it was one. Raises `EvaluationError` for what is not a number from 0, and for what could not be charged: of
+    a tool without a name no budget could be asked, and a cost has a currency."""
 
     __slots__ = ("cached_tokens", "cost", "input_tokens", "model", "output_tokens", "tool", "tool_time")
 
@@ -38,11 +42,15 @@ class Usage(Value):
         tool_time: float = 0,
         tool: str | None = None,
     ) -> None:
+        if tool is not None and (tool.__class__ is not str or not 0 < len(tool) <= MAX_NAME):
+            raise _misfit("tool", tool, f"a name of 1 to {MAX_NAME} characters")
+        if model.__class__ is not str and model is not None and not isinstance(model, str):
+            raise _misfit("model", model, "the name of a model, a text")
         self.model = model
         self.input_tokens = _count(input_tokens, "input_tokens")
         self.cached_tokens = _count(cached_tokens, "cached_tokens")
         self.output_tokens = _count(output_tokens, "output_tokens")
-        self.cost = None if cost is None else (_amount(cost[0], "cost"), cost[1])
+        self.cost = None if cost is None else _cost(cost)
         self.tool_time = _amount(tool_time, "tool_time")
         self.tool = tool
 
@@ -76,12 +84,30 @@ def _costs(usage: Usage, prices: Prices | None, currencies: tuple[str, ...]) -> 
 
 def _count(value: Any, name: str) -> int:
     if value.__class__ is not int or value < 0:
-        raise EvaluationError(f"`{name}` is a whole number from 0")
+        raise _misfit(name, value, "a whole number from 0")
     return int(value)
 
 
+def _cost(given: Any) -> tuple[Any, str]:
+    if (given.__class__ is not tuple and given.__class__ is not list) or len(given) != 2:
+        raise _misfit("cost", given, COST)
+    amount, currency = given
+    if not currency or (currency.__class__ is not str and not isinstance(currency, str)):
+        raise _misfit("cost", given, COST)
+    return _amount(amount, "cost"), currency
+
+
 def _amount(value: Any, name: str) -> Any:
-    number = exact(value)
+    try:
+        number = exact(value)
+    except EvaluationError:
+        raise _misfit(name, value, "a number from 0") from None
     if number < 0:
-        raise EvaluationError(f"`{name}` is not negative")
+        raise _misfit(name, value, "a number from 0")
     return number
+
+
+def _misfit(name: str, given: Any, wanted: str) -> EvaluationError:
+    from guardrails.parameters import misfit
+
+    return misfit(name, given, wanted)
