@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from soaking import SOAK
 
 from guardrails.diagnostics import Diagnostic
 from guardrails.language import syntax
@@ -396,6 +397,8 @@ def test_a_large_broken_file_is_explained_in_linear_time(name: str) -> None:
 def test_one_missing_token_is_one_problem_nearly_always() -> None:
     tokens = re.finditer(r'[A-Za-z_]+|[{}()\[\],:=]|"[^"\n]*"', re.sub(r"#.*", "", EXAMPLE))
     text = re.sub(r"#.*", "", EXAMPLE)
-    counts = [len(parse(text[: found.start()] + text[found.end() :], "x")[1]) for found in tokens]
-    assert len(counts) > 400
+    each = [*tokens]
+    some = each[:: 1 if SOAK else 3]
+    counts = [len(parse(text[: found.start()] + text[found.end() :], "x")[1]) for found in some]
+    assert len(each) > 400
     assert sum(count > 1 for count in counts) <= 0.02 * len(counts)

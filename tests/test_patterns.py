@@ -9,6 +9,7 @@ import pytest
 import re2
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from soaking import drawn
 
 from guardrails.errors import Ambiguous
 from guardrails.patterns import (
@@ -88,7 +89,7 @@ def _reference(pattern: str) -> object:
         return None
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=drawn(600), deadline=None)
 @given(PATTERNS, st.lists(SUBJECTS, min_size=1, max_size=5))
 def test_both_engines_and_the_pattern_as_written_agree(pattern: str, subjects: list[str]) -> None:
     """RE2 on the original text is the reference; ours is what is said about it after all rewriting."""
@@ -186,7 +187,7 @@ def _attempts(pattern: str, text: str) -> int:
     return next(steps)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=drawn(400), deadline=None)
 @given(
     PATTERNS,
     st.text(st.sampled_from("ab-"), min_size=1, max_size=3),
@@ -388,7 +389,7 @@ def test_a_careful_pattern_has_no_slip(pattern: str, *, searched: bool) -> None:
     assert example_slip(pattern, searched=searched) is None
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=drawn(200), deadline=None)
 @given(pattern=PATTERNS, searched=st.booleans())
 def test_a_slip_always_matches(pattern: str, *, searched: bool) -> None:
     assume(check_pattern(pattern) is None)

@@ -9,6 +9,7 @@ import pytest
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soaking import drawn
 from test_corpus import NOW, in_words, note_of, trace_of
 
 from guardrails.errors import MissingField, Unavailable
@@ -347,7 +348,7 @@ def engine_on(args: dict[str, Any], past: list[dict[str, Any]]) -> Decision:
     return GUARD.engine.call("pay", args, subject, NOW)
 
 
-@settings(max_examples=400)
+@settings(max_examples=drawn(400))
 @given(RECORDS, st.lists(HAPPENED, max_size=7).map(timed))
 def test_both_evaluators_answer_alike(args: dict[str, Any], past: list[dict[str, Any]]) -> None:
     assert TREE is not None
@@ -378,7 +379,7 @@ def worsened(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     return timed(past), timed(changed)
 
 
-@settings(max_examples=400)
+@settings(max_examples=drawn(400))
 @given(RECORDS, worsened())
 def test_what_is_wrong_in_the_past_never_loosens(
     args: dict[str, Any], pasts: tuple[list[dict[str, Any]], list[dict[str, Any]]]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from soaking import drawn
 
 from guardrails.canonical.email import parse_email
 from guardrails.canonical.host import parse_host
@@ -84,7 +85,7 @@ def require_readable(message: str) -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(data=st.data())
 def test_reading_gives_a_value_or_is_ambiguous(name: str, data: st.DataObject) -> None:
     parse, pieces = READERS[name]
@@ -94,7 +95,7 @@ def test_reading_gives_a_value_or_is_ambiguous(name: str, data: st.DataObject) -
 
 
 @pytest.mark.parametrize("name", FIXED_POINTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=drawn(200), deadline=None)
 @given(data=st.data())
 def test_the_canonical_form_is_a_fixed_point(name: str, data: st.DataObject) -> None:
     parse, pieces = READERS[name]
@@ -113,7 +114,7 @@ def test_extreme_texts(name: str, text: str) -> None:
     assert value is None or value == READERS[name][0](text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(300), deadline=None)
 @given(PATHS)
 @example("../workspace/../etc")
 def test_what_is_within_a_root_starts_with_its_components(text: str) -> None:
@@ -124,7 +125,7 @@ def test_what_is_within_a_root_starts_with_its_components(text: str) -> None:
         assert path.text == "/workspace" or path.text.startswith("/workspace/")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=drawn(200), deadline=None)
 @given(st.lists(st.sampled_from(["..", ".", "a", "bb", "..a", "a..", ""]), max_size=8))
 def test_relative_steps_agree_with_a_plain_stack(names: list[str]) -> None:
     stack = ["workspace", "x"]
@@ -142,7 +143,7 @@ def test_relative_steps_agree_with_a_plain_stack(names: list[str]) -> None:
     assert path is None or path.parts == tuple(stack)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=drawn(200), deadline=None)
 @given(st.ip_addresses(v=4))
 def test_every_spelling_of_an_address_is_that_address(address: Any) -> None:
     number = int(address)
@@ -153,7 +154,7 @@ def test_every_spelling_of_an_address_is_that_address(address: Any) -> None:
     assert address.is_global or parse_ip(str(address)).private
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=drawn(100), deadline=None)
 @given(st.integers(-(2**62), 2**62))
 def test_a_time_reads_back(at: int) -> None:
     from datetime import UTC, datetime, timedelta

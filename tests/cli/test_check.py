@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from command_line import ANA, Command, Result
+from soaking import drawn
 
 
 def decided(result: Result) -> dict[str, Any]:
@@ -238,7 +239,7 @@ EVENTS = (
 def test_no_command_line_crashes_or_allows_by_accident(guard: Command) -> None:
     """Random words end with a documented code, and with 0 only where an allow is on the output."""
     rng = Random(7)
-    for _ in range(400):
+    for _ in range(drawn(400)):
         words = [rng.choice(WORDS) for _ in range(rng.randrange(1, 7))]
         stdin = rng.choice(EVENTS)
         result = guard("check", *(["p.guard"] if rng.random() < 0.7 else []), *words, stdin=stdin)

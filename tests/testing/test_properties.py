@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soaking import drawn
 
 from guardrails import Guard
 from guardrails.runtime.host import HostFunction
@@ -24,7 +25,7 @@ from guardrails.testing.knowing import places_of
 
 PACKS = Path(__file__).parents[2] / "policies"
 NAMES = ("support", "coding", "database", "banking", "assistant")
-FEWER = settings(max_examples=40)
+FEWER = settings(max_examples=drawn(40))
 
 
 def pack(name: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from replay_pools import Apart, order, recipe, written
+from soaking import drawn
 
 from guardrails import Guard
 from guardrails.testing import replay_files, replay_spool
@@ -78,7 +79,7 @@ def in_turn(policy: str, events: list[dict[str, Any]]) -> Counter[str]:
     )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=EVENTS, size=st.integers(2, 5), stretch=st.integers(60, 900), shares_files=st.booleans())
 def test_parts_are_the_whole(
     tmp_path: Path, *, events: list[dict[str, Any]], size: int, stretch: int, shares_files: bool
