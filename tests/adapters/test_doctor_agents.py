@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from command_line import Command, guard
+
+__all__ = ["guard"]
 
 SCRIPT = str(Path(sys.executable).with_name("guard"))
 
@@ -30,6 +34,15 @@ def doctor(folder: Path, *words: str, app: str = "pay = 7") -> subprocess.Comple
     return subprocess.run([SCRIPT, "doctor", *words], cwd=folder, capture_output=True, text=True, timeout=60)
 
 
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[None]:
+    """A module of the folder, for the command in this process, which has the framework already."""
+    (tmp_path / "app.py").write_text(APP)
+    sys.modules.pop("app", None)
+    yield
+    sys.modules.pop("app", None)
+
+
 def test_tools_that_nothing_checks_are_a_problem(tmp_path: Path) -> None:
     done = doctor(tmp_path, "--agent", "app:plain", "--agent", "app:safe", "--format", "json", app=APP)
     found = {(each["host"], each["level"]) for each in json.loads(done.stdout)}
@@ -37,9 +50,10 @@ def test_tools_that_nothing_checks_are_a_problem(tmp_path: Path) -> None:
     assert found == {("app:plain", "problem"), ("app:safe", "ok")}
 
 
-def test_an_agent_whose_tools_are_all_checked_is_sound(tmp_path: Path) -> None:
-    done = doctor(tmp_path, "--agent", "app:safe", app=APP)
-    assert (done.returncode, "`pay` is checked" in done.stdout) == (0, True)
+@pytest.mark.usefixtures("app")
+def test_an_agent_whose_tools_are_all_checked_is_sound(guard: Command) -> None:
+    done = guard("doctor", "--agent", "app:safe")
+    assert (done.code, "`pay` is checked" in done.out) == (0, True)
 
 
 @pytest.mark.parametrize(
@@ -56,12 +70,13 @@ def test_names_that_mean_nothing_are_told(tmp_path: Path, name: str, said: str) 
     assert (done.returncode, said in done.stderr) == (64, True)
 
 
+@pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("name", ["app:pay", "json:dumps", "os:environ"])
-def test_what_is_no_agent_is_a_problem(tmp_path: Path, name: str) -> None:
-    done = doctor(tmp_path, "--agent", name, app=APP if name == "app:pay" else "")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "guard itself failed" not in done.stderr
+def test_what_is_no_agent_is_a_problem(guard: Command, name: str) -> None:
+    done = guard("doctor", "--agent", name)
+    assert done.code == 1
+    assert "Traceback" not in done.err
+    assert "guard itself failed" not in done.err
 
 
 SERVERS = """\

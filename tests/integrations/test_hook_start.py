@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from events import shell
 from hook_runs import Guard
+from parser_tables import with_tables
 
 from guardrails.integrations.hosts import HOSTS
 
@@ -33,6 +34,7 @@ def test_a_warm_hook_imports_nothing_heavy(guard: Guard, host: str) -> None:
         f"code = main(['hook', {host!r}, 'p.guard', '--root', '/work', '--timeout', '60'])\n"
         "print(); print(code, *sorted(sys.modules))\n"
     )
+    with_tables(guard.folder / "cache")
     event = json.dumps(shell(host, "ls"))
     ran = [
         subprocess.run([sys.executable, *words, "-c", program], input=event, capture_output=True, text=True)

@@ -152,7 +152,8 @@ def test_each_mutant_about_labels_and_tasks_is_a_policy() -> None:
 
 @pytest.mark.parametrize("pack", PACKS)
 def test_mutants_of_the_packs(pack: str) -> None:
-    """They differ from the policy and from each other, keep the lines where they are, and are read again."""
+    """They differ from the policy and from each other, and keep the lines where they are. That each of them loads is
+    asked where they are judged, in `packs/test_scores.py`."""
     path = str(ROOT / "policies" / pack / f"{pack}.guard")
     text = Path(path).read_text(encoding="utf-8")
     file, _ = parse(text, path)
@@ -162,9 +163,6 @@ def test_mutants_of_the_packs(pack: str) -> None:
     assert len(found) > 50
     assert len({*mutated, text}) == len(found) + 1
     assert {each.count("\n") for each in mutated} == {text.count("\n")}
-    assert [
-        mutant.what for mutant, each in zip(found, mutated, strict=True) if parse(each, path)[0] is None
-    ] == []
 
 
 def test_mutants_come_in_the_same_order() -> None:

@@ -65,8 +65,13 @@ def in_pool(log: Path, pool: AbstractContextManager[Pool], *, stretch: int = 200
         return replay(order(log), opened)
 
 
-def test_no_decision_changes(log: Path) -> None:
-    account = replay(order(log))
+@pytest.fixture(scope="module")
+def account(log: Path) -> Account:
+    """What comes out of it in this process, under the policy that wrote it."""
+    return replay(order(log))
+
+
+def test_no_decision_changes(account: Account) -> None:
     review = account.review
     assert account.bad == []
     assert review.altered == 0, review.changes
@@ -94,10 +99,9 @@ def test_another_policy_is_told_from_it(log: Path) -> None:
         assert replay(order(log, changed)).review.altered > 0, after
 
 
-def test_processes(log: Path) -> None:
-    wanted = told(replay(order(log)).review)
+def test_processes(log: Path, account: Account) -> None:
     found = in_pool(log, Processes(2))
-    assert told(found.review) == wanted
+    assert told(found.review) == told(account.review)
     assert found.parts == 8
     assert found.largest > 1
 
@@ -129,9 +133,8 @@ def cluster(name: str) -> AbstractContextManager[Any]:
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
-def test_clusters(log: Path, name: str) -> None:
-    wanted = told(replay(order(log)).review)
-    assert told(in_pool(log, cluster(name)).review) == wanted
+def test_clusters(log: Path, account: Account, name: str) -> None:
+    assert told(in_pool(log, cluster(name)).review) == told(account.review)
 
 
 def test_a_change_is_reviewed_by_a_log(log: Path) -> None:
