@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 MOST_DEPTH = 80
 
+FEW = 10**18
+"""Whole numbers below it are most of them, and written without more ado."""
+
 
 def digest_of(value: Any, key: bytes | None = None) -> str:
     """`sha256:...`, or `hmac:...` under a key. Raises `EvaluationError` for what is no JSON: nobody could say
     later whether it is the same again."""
-    text = "".join(_canonical(value, MOST_DEPTH)).encode("utf-8", "surrogatepass")
+    text = _canonical(value, MOST_DEPTH).encode("utf-8", "surrogatepass")
     if key is None:
         return f"sha256:{sha256(text).hexdigest()}"
     from hmac import digest
@@ -29,44 +32,53 @@ def digest_of(value: Any, key: bytes | None = None) -> str:
     return f"hmac:{digest(key, b'approval' + text, 'sha256').hex()}"
 
 
-def _canonical(value: Any, depth: int) -> list[str]:
+def _canonical(value: Any, depth: int) -> str:
+    """The canonical form. A text stands behind its length, so that nothing in it can look like the end of it."""
     kind = value.__class__
     if kind is str:
-        return [_string(value)]
+        return f"{len(value)}'{value}'"
+    if kind is int and -FEW < value < FEW:
+        return _small(value)
+    if kind is dict:
+        return _object(value, depth)
     if value is None or kind is bool:
-        return ["null" if value is None else "true" if value else "false"]
+        return "null" if value is None else "true" if value else "false"
+    if kind is list or kind is tuple:
+        inner = _inside(depth)
+        return f"[{''.join([f'{_canonical(item, inner)},' for item in value])}]"
     if kind is int or kind is float or kind.__name__ == "Decimal":
-        return [_number(value)]
-    if kind not in (dict, list, tuple):
-        raise EvaluationError(
-            f"the arguments hold a `{kind.__name__}`, which is no JSON: nobody can approve it"
-        )
+        return _number(value)
+    raise EvaluationError(f"the arguments hold a `{kind.__name__}`, which is no JSON: nobody can approve it")
+
+
+def _object(value: dict[Any, Any], depth: int) -> str:
+    inner = _inside(depth)
+    parts = []
+    try:
+        for name in sorted(value):
+            item = value[name]
+            text = f"{len(item)}'{item}'" if item.__class__ is str else _canonical(item, inner)
+            if name.__class__ is not str:
+                raise TypeError
+            parts.append(f"{len(name)}'{name}':{text},")
+    except TypeError:
+        raise EvaluationError("the arguments have a name that is no text: nobody can approve them") from None
+    return f"{{{''.join(parts)}}}"
+
+
+def _inside(depth: int) -> int:
     if not depth:
         raise EvaluationError(
             f"the arguments are nested deeper than {MOST_DEPTH} levels: nobody can approve them"
         )
-    return _object(value, depth - 1) if kind is dict else _list(value, depth - 1)
+    return depth - 1
 
 
-def _object(value: dict[Any, Any], depth: int) -> list[str]:
-    if not all(name.__class__ is str for name in value):
-        raise EvaluationError("the arguments have a name that is no text: nobody can approve them")
-    parts = ["{"]
-    for name in sorted(value):
-        parts += [_string(name), ":", *_canonical(value[name], depth), ","]
-    return [*parts, "}"]
-
-
-def _list(value: Any, depth: int) -> list[str]:
-    parts = ["["]
-    for item in value:
-        parts += [*_canonical(item, depth), ","]
-    return [*parts, "]"]
-
-
-def _string(text: str) -> str:
-    """The text behind its length, so that nothing in it can look like the end of it."""
-    return f"{len(text)}'{text}'"
+def _small(number: int) -> str:
+    """As `_number` writes it."""
+    text = str(number)
+    short = text.rstrip("0")
+    return f"{short}e{len(text) - len(short)}" if short else "0"
 
 
 def _number(value: Any) -> str:
