@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from time import monotonic
 
-from guardrails.errors import Unavailable
+from guardrails.approvals.digests import digest_of
+from guardrails.errors import EvaluationError, Unavailable
 from guardrails.model import Decision, Outcome
 from guardrails.runtime.accounts import KEEP, Accounts, Event, awaited, driven, unrecorded, wanted_by
 from guardrails.runtime.switch import cause_of, halted, stopping
@@ -88,11 +89,9 @@ class Ledger:
                 if quick.outcome is not Outcome.ASK and not quick.obligations:
                     return quick if self.accounts.recent is None else self._seen("call", tool, quick, now)
                 event = self._call_event(tool, args, now, None, None)
-                return self._opened(
-                    self._driven(self._with_people(event, lease, quick)), tool, args, None, None
-                )
-        steps = self._with_people(self._call_event(tool, args, now, call_id, hold), lease)
-        return self._opened(self._driven(steps), tool, args, call_id, hold)
+                return self._opened(self._driven(self._with_people(event, lease, quick)), event, None)
+        event = self._call_event(tool, args, now, call_id, hold)
+        return self._opened(self._driven(self._charged(event, lease, call_id)), event, call_id)
 
     async def acall(
         self,
@@ -116,8 +115,8 @@ class Ledger:
         stopped = self._stopped(now, tool)
         if stopped is not None:
             return stopped
-        steps = self._with_people(self._call_event(tool, args, now, call_id, hold), lease)
-        return self._opened(await awaited(steps, store), tool, args, call_id, hold)
+        event = self._call_event(tool, args, now, call_id, hold)
+        return self._opened(await awaited(self._charged(event, lease, call_id), store), event, call_id)
 
     def _with_people(
         self, event: Event, lease: tuple[str, str | None] = NO_LEASE, decision: Decision | None = None
@@ -154,8 +153,24 @@ class Ledger:
 
             note = call_note(tool, args, now, call_id)
         ttl = None if hold is None else int(hold * 1_000_000)
-        request = None if call_id is None else _name_of(self.session, tool, call_id)
+        request = None if call_id is None else self._name_of(tool, args, call_id)
         return Event("call", tool, args, args, now, note=note, request=request, ttl=ttl)
+
+    def _name_of(self, tool: Any, args: Any, call_id: str) -> str | None:
+        """What a call can be repeated by: no other session's, tool's or id's, nor one with other arguments has it.
+        What cannot be compared cannot be repeated: None."""
+        digest = self._digest(args) if tool.__class__ is str else ""
+        if not digest:
+            return None
+        session = self.session
+        return f"{len(session)},{len(tool)}\x1f{session}\x1f{tool}\x1f{call_id}\x1f{digest}"
+
+    def _digest(self, args: Any) -> str:
+        """The arguments as they are compared everywhere: by the values of numbers, and names in any order."""
+        try:
+            return digest_of(args, self.subject.host.key)
+        except EvaluationError:
+            return ""
 
     def result(self, tool: str, args: Any, result: Any, *, call_id: str | None, reservation: str) -> Decision:
         now = self.clock.now()
@@ -170,7 +185,10 @@ class Ledger:
         """Settle what was held for a call that gave a result."""
         if reservation:
             self.state.reservations.drop(reservation)
-        held = reservation or self._held(tool, args, call_id)
+        try:
+            held = reservation or self._held(tool, args, call_id)
+        except Unavailable:
+            return
         if held:
             self._quietly("commit", held, now=now)
 
@@ -263,28 +281,59 @@ class Ledger:
 
     # --- what became of calls ------------------------------------------------------------------
 
-    def _opened(
-        self, decision: Decision, tool: str, args: Any, call_id: str | None, hold: float | None
-    ) -> Decision:
-        """Remember which reservation a call has, where its result has to settle it: it was only held, or a
-        breaker waits for its outcome."""
-        if decision.reservation and (self.tracks or hold is not None or self._has_breaker(tool)):
-            self.state.reservations.keep(self.session, _call_key(tool, args, call_id), decision.reservation)
+    def _charged(self, event: Event, lease: tuple[str, str | None], call_id: str | None) -> Steps:
+        """The steps to the decision on a call, and to what others have to know of it."""
+        steps = self._with_people(event, lease)
+        if call_id is None or not self.may_block or event.tool.__class__ is not str or not self._waits(event):
+            return steps
+        return self._shared(steps, event, call_id)
+
+    def _shared(self, steps: Steps, event: Event, call_id: str) -> Steps:
+        """The decision, once all who share the store can find what is charged by it. Where that cannot be written
+        down, the outcome of the call could be lost: it is denied, and stays charged."""
+        from guardrails.outstanding import Waiting, key_of, until_of, written_down
+
+        decision = yield from steps
+        if not decision.reservation:
+            return decision
+        key = key_of(self.session, event.tool or "", call_id)
+        call = Waiting(_mark_of(event, decision), decision.reservation, until_of(event.now, event.ttl))
+        try:
+            yield from written_down(key, call, event.now)
+        except Unavailable as error:
+            return unrecorded(self.guard.engine, error)
         return decision
 
+    def _opened(self, decision: Decision, event: Event, call_id: str | None) -> Decision:
+        """Remember which reservation a call has, where its outcome is waited for."""
+        if decision.reservation and (self.tracks or self._waits(event)):
+            key = _call_key(event.tool, event.args, call_id)
+            mark = "" if call_id is None else _mark_of(event, decision)
+            self.state.reservations.keep(self.session, key, decision.reservation, mark)
+        return decision
+
+    def _waits(self, event: Event) -> bool:
+        """Whether the outcome of a call has to settle its charge: it is only held, or a breaker waits for it."""
+        return event.ttl is not None or self._has_breaker(event.tool)
+
     def _held(self, tool: str, args: Any, call_id: str | None) -> str:
-        """The reservation of a call that is over; empty where none is waited for.
-
-        Another process may have made it. Then it is asked for again by the call's id, which charges nothing:
-        a repeated request has the grant that it had.
-        """
+        """The reservation of a call that is over; empty where none is waited for. Another process may have made it.
+        Raises `Unavailable` where only the store could tell."""
         kept = self.state.reservations
-        found = kept.take(self.session, _call_key(tool, args, call_id)) if kept else ""
-        if found or call_id is None or not self.may_block or not self._has_breaker(tool):
+        found = ""
+        if kept:
+            found = kept.take(self.session, _call_key(tool, args, call_id), lambda: self._digest(args))
+        if found or call_id is None or not self.may_block or not self._is_metered(tool):
             return found
-        return self.call(tool, args, call_id=call_id, hold=0.001).reservation
+        from guardrails.outstanding import key_of, told
 
-    def _has_breaker(self, tool: str) -> bool:
+        steps = told(key_of(self.session, tool, call_id), lambda: self._digest(args), self.clock.now())
+        return str(driven(steps, self.state.store))
+
+    def _is_metered(self, tool: Any) -> bool:
+        return tool.__class__ is str and bool(self.guard.engine.program.unit("call", tool).meters)
+
+    def _has_breaker(self, tool: str | None) -> bool:
         unit = self.guard.engine.program.unit("call", tool)
         return any(meter.is_fuse for meter in unit.meters)
 
@@ -375,17 +424,15 @@ class Ledger:
         return [] if isinstance(judged, Decision) else wanted_by(judged, self.session).demands
 
 
-def _name_of(session: str, tool: Any, call_id: str) -> str | None:
-    """What a call can be repeated by: no other session's, nor another tool's, whatever is in the ids."""
-    if tool.__class__ is not str:
-        return None
-    return f"{len(session)},{len(tool)}\x1f{session}\x1f{tool}\x1f{call_id}"
+def _mark_of(event: Event, decision: Decision) -> str:
+    """What tells a call from others with its id; of one that cannot be compared there is nothing but its charge."""
+    return decision.reservation if event.request is None else event.request.rpartition("\x1f")[2]
 
 
 def _call_key(tool: Any, args: Any, call_id: str | None) -> str:
-    """How a result finds its call: by the call's id, else by the tool and equal arguments."""
+    """How a result finds its call: by the tool and the call's id, else by the tool and equal arguments."""
     if call_id is not None:
-        return call_id
+        return f"{len(str(tool))},{tool}\x1f{call_id}"
     from guardrails.strict_json import write_json
 
     try:

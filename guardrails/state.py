@@ -10,6 +10,7 @@ from threading import Lock
 from time import monotonic
 
 from guardrails.errors import EvaluationError, Unavailable
+from guardrails.outstanding import Reservations
 from guardrails.runtime.switch import STALENESS, KillSwitch, checked_scope
 
 TYPE_CHECKING = False
@@ -139,40 +140,6 @@ class State:
     def close(self) -> None:
         if self._store is not None:
             self._store.close()
-
-
-class Reservations:
-    """Which reservation a call has whose outcome is waited for, by session and call.
-
-    At most `most`; beyond them the oldest is left to run out, or stays charged.
-    """
-
-    def __init__(self, most: int = 10_000) -> None:
-        self._most = most
-        self._open: dict[tuple[str, str], str] = {}
-        self._calls: dict[str, tuple[str, str]] = {}
-
-    def keep(self, session: str, call: str, reservation: str) -> None:
-        while len(self._open) >= self._most:
-            self._calls.pop(self._open.pop(next(iter(self._open)), ""), None)
-        self._calls.pop(self._open.get((session, call), ""), None)
-        self._open[session, call] = reservation
-        self._calls[reservation] = session, call
-
-    def take(self, session: str, call: str) -> str:
-        """The reservation of a call, which is then no longer waited for; empty when there is none."""
-        found = self._open.pop((session, call), "")
-        self._calls.pop(found, None)
-        return found
-
-    def drop(self, reservation: str) -> None:
-        """Somebody knows the outcome of this reservation's call: it is no longer waited for."""
-        call = self._calls.pop(reservation, None)
-        if call is not None and self._open.get(call) == reservation:
-            del self._open[call]
-
-    def __bool__(self) -> bool:
-        return bool(self._open)
 
 
 class Health:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails.guard import Guard
 from guardrails.ledger import NO_LEASE, Ledger
 from guardrails.model import Decision, Outcome
+from guardrails.outstanding import Reservations
 from guardrails.reporting import check_task, in_session, session_for, usage_of
 from guardrails.runtime.binding import bind_record
 from guardrails.runtime.clock import FrozenClock
@@ -23,11 +24,13 @@ from guardrails.runtime.engine import Subject
 from guardrails.runtime.events import check_event, session_of
 from guardrails.runtime.switch import halted
 from guardrails.session import Session
-from guardrails.state import Reservations, State
+from guardrails.state import State
 from guardrails.stores.halts import Halt
 from guardrails.testing.replay_items import APPROVED, REJECTED, STOPPED, session_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from guardrails.runtime.accounts import Event, Steps
 
 MOST_BOUND = 10_000
@@ -93,13 +96,13 @@ class OpenCalls(Reservations):
         self._sessions: dict[str, Reservations] = {}
         self._owners: dict[str, str] = {}
 
-    def keep(self, session: str, call: str, reservation: str) -> None:
-        self._sessions.setdefault(session, Reservations(MOST_OPEN)).keep(session, call, reservation)
+    def keep(self, session: str, call: str, reservation: str, mark: str = "") -> None:
+        self._sessions.setdefault(session, Reservations(MOST_OPEN)).keep(session, call, reservation, mark)
         self._owners[reservation] = session
 
-    def take(self, session: str, call: str) -> str:
+    def take(self, session: str, call: str, mark: Callable[[], str] = str) -> str:
         calls = self._sessions.get(session)
-        found = calls.take(session, call) if calls is not None else ""
+        found = calls.take(session, call, mark) if calls is not None else ""
         self._forget(session, found)
         return found
 
