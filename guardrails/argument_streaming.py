@@ -32,10 +32,14 @@ class ArgumentStream:
     """The arguments of one call in pieces. Not for several threads at once.
 
     `hold`: the most characters that are ever held back; None where all are, until the end. `error`: why the rest
-    was withheld, if it was; then what was shown is closed as JSON, and the rest never comes.
+    was withheld, if it was; then what was shown is closed as JSON, and the rest never comes. Raises `EvaluationError`
+    for what cannot be the name of a tool.
     """
 
     def __init__(self, session: Session, tool: str) -> None:
+        from guardrails.stream_parameters import check_tool
+
+        check_tool(tool)
         self._sessions = _chain(session)
         self._tool = tool
         self._pieces: list[str] = []
@@ -50,7 +54,10 @@ class ArgumentStream:
         self.hold = self._stream.hold if self._stream else None
 
     def feed(self, piece: str) -> str:
-        """What can be shown by now; nothing once there is an `error`."""
+        """What can be shown by now; nothing once there is an `error`. Raises `EvaluationError` for what is no text, and
+        stays as it was."""
+        if piece.__class__ is not str:
+            piece = _text_of(piece)
         return "" if self._is_over else self._passed(piece, is_last=False)
 
     def close(self) -> str:
@@ -85,6 +92,12 @@ class ArgumentStream:
             text = stream.feed(text) + stream.close()
             _save_tokens(session)
         return text
+
+
+def _text_of(piece: Any) -> str:
+    from guardrails.stream_parameters import piece_of
+
+    return piece_of(piece)
 
 
 def _chain(session: Any) -> list[Session]:

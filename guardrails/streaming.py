@@ -67,12 +67,14 @@ class OutputStream:
 
     def feed(self, piece: str) -> str:
         """What can go on by now. Of a text that is denied, the reason is the last piece, and all that comes
-        later gives nothing."""
+        later gives nothing. Raises `EvaluationError` for what is no text, and stays as it was."""
+        if piece.__class__ is not str:
+            piece = _text_of(piece)
         if self._over or self.denied:
             return ""
-        self._length += len(piece)
         if self._whole:
             self._pieces.append(piece)
+            self._length += len(piece)
             return "" if self._length <= MAX_TEXT else self._judged()
         return self._passed(piece, is_last=False)
 
@@ -191,6 +193,12 @@ class OutputStream:
 
     def pieces(self, source: Iterable[str]) -> Iterator[str]:
         """All pieces of `source` as they can go on."""
+        from guardrails.stream_parameters import check_source
+
+        check_source(source, "__iter__")
+        return self._passing(source)
+
+    def _passing(self, source: Iterable[str]) -> Iterator[str]:
         for piece in source:
             if out := self.feed(piece):
                 yield out
@@ -199,8 +207,14 @@ class OutputStream:
         if out := self.close():
             yield out
 
-    async def apieces(self, source: AsyncIterable[str]) -> AsyncIterator[str]:
+    def apieces(self, source: AsyncIterable[str]) -> AsyncIterator[str]:
         """The same for pieces that are awaited."""
+        from guardrails.stream_parameters import check_source
+
+        check_source(source, "__aiter__")
+        return self._apassing(source)
+
+    async def _apassing(self, source: AsyncIterable[str]) -> AsyncIterator[str]:
         async for piece in source:
             if out := self.feed(piece):
                 yield out
@@ -208,6 +222,12 @@ class OutputStream:
                 return
         if out := self.close():
             yield out
+
+
+def _text_of(piece: Any) -> str:
+    from guardrails.stream_parameters import piece_of
+
+    return piece_of(piece)
 
 
 class Tail:
