@@ -29,8 +29,9 @@ from guardrails.stores.halts import Halt
 from guardrails.testing.replay_items import APPROVED, REJECTED, STOPPED, session_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
+    from guardrails.approvals.holds import Hold
     from guardrails.runtime.accounts import Event, Steps
 
 MOST_BOUND = 10_000
@@ -141,13 +142,31 @@ class Recalled(Ledger):
             return (yield from super()._with_people(event, lease, decision))
         if decision is None:
             decision = yield from self.accounts.decide(event)
-        if decision.outcome is not Outcome.ASK or event.point != "call":
+        if event.point != "call":
             return decision
         if self.said == APPROVED:
-            event.lease = Approved()
-            decision = yield from self.accounts.decide(event)
-            event.lease = None
+            hold = self._hold(event, lease)
+            if decision.outcome is Outcome.ASK or (yield from self._filled_it(event, hold)):
+                event.lease, event.hold = Approved(), hold
+                decision = yield from self.accounts.decide(event)
+                event.lease = event.hold = None
         return _answered(decision, self.said)
+
+    def _hold(self, event: Event, lease: tuple[str, str | None]) -> Hold | None:
+        """What tells the charge of an approved call from those of all others; None where it cannot be repeated."""
+        if event.request is None:
+            return None
+        from guardrails.approvals.dossiers import subject_of
+        from guardrails.approvals.holds import Hold
+
+        return Hold(event.request, subject_of(self.accounts, event, lease[0]))
+
+    def _filled_it(self, event: Event, hold: Hold | None) -> Generator[Any, Any, bool]:
+        """Whether limits refuse a call for no other reason than that it is told again, and charged already."""
+        crowded = event.crowded
+        if crowded is None or hold is None:
+            return False
+        return (yield from hold.explains(crowded.demands, event.now))
 
 
 class Decider:
