@@ -103,8 +103,8 @@ class Link(Session):
         return asked.of(asked.call_id, self._parts(asked.reservation)[0])
 
     def _call_id(self, call_id: str | None) -> str | None:
-        """How the parent knows a call: two children may use the same name."""
-        return None if call_id is None else f"{self.id}/{call_id}"
+        """How the parent knows a call: two children may use the same name, whatever is in theirs."""
+        return None if call_id is None else f"{len(self.id)},{self.id}/{call_id}"
 
     def _parts(self, reservation: str) -> tuple[str, str]:
         """What the own policy and what the parent hold of a reservation."""

@@ -181,6 +181,10 @@ class Delegate(Link):
         mine, above = self._mine(asked), self._above(asked)
         if mine is None:
             return self._kept(in_full(self.parent, above))
+        if self.own is not None and asked.call_id is not None and _is_full_alone(mine):
+            # It may be what this very call was charged when it came before. Where it is not, this is a refusal again;
+            # and where the parent refuses now, what was charged then stays.
+            mine = in_full(self.own, self._down(asked))
         theirs = in_full(self.parent, above) if mine.allowed else without_charge(self.parent, above)
         payload = mine.payload
         if self.own is not None and mine.outcome is Outcome.ASK and asked.point == "call":
@@ -228,7 +232,7 @@ class Delegate(Link):
         if not (mine.allowed and theirs.allowed):
             if asked.point == "result":
                 without_charge(own, self._down(asked))
-            return mine
+            return mine.holding("") if mine.reservation else mine
         if not keeps_count(own):
             return mine
         down = self._down(asked)
@@ -316,6 +320,14 @@ class Delegate(Link):
 
 def _may_block(guard: Guard) -> bool:
     return bool(guard.host.functions) or (guard.is_stateful and not guard.state.url.startswith("memory:"))
+
+
+def _is_full_alone(refused: Decision) -> bool:
+    """Whether nothing but limits of which nothing is left refuses a call."""
+    if refused.outcome is not Outcome.DENY or refused.errors:
+        return False
+    reasons = [each for each in refused.applied if each.outcome is Outcome.DENY]
+    return bool(reasons) and all(each.effect == "limit" and not each.kept_by_error for each in reasons)
 
 
 def not_granted(child: Delegate, asked: Asked) -> Decision:
