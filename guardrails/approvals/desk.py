@@ -23,6 +23,7 @@ from guardrails.approvals.report import Habits, habits_of
 from guardrails.approvals.request import STATES, WAITING, Answer, Request
 from guardrails.approvals.writing import read, written
 from guardrails.errors import EvaluationError, Unavailable
+from guardrails.parameters import doing, flag, listed, misfit, seconds, shown, text_if_any
 from guardrails.stores.documents import MOST_KEY, MOST_SCANNED, Document
 
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ MAX_RACES = 64
 FEWEST_LETTERS = 4
 """Letters of an id that are enough to name a request, where no other begins with them."""
 
+KINDS = ("ask", "review")
+
+IDS = "a list of the ids of requests"
+
+CHRONICLE, DIARY = ("answer", "seen"), "what writes answers to an audit log"
+
+STORE = ("read", "scan", "swap")
+"""Methods of a store that requests are kept in."""
+
 QUICK = 10.0
 """Seconds in which nobody reads a request."""
 
@@ -45,7 +55,7 @@ class Approvals:
     """The requests of a store. `policy` is name and digest of the policy in force, where one is at hand: what
     was asked under an earlier one can no longer be approved. `asked` is whom that policy asks, as
     `(place, how many, names)`. `chronicle` writes to the audit log what people do; without one the answers to
-    requests of a policy that says `audit` do not count."""
+    requests of a policy that says `audit` do not count. Raises `EvaluationError` for what is none of these."""
 
     def __init__(
         self,
@@ -56,21 +66,23 @@ class Approvals:
         asked: Iterable[tuple[str, int, tuple[str, ...]]] = (),
         chronicle: Chronicle | None = None,
     ) -> None:
-        self._store = store
-        self._clock = clock
-        self._policy = policy
-        self._asked = tuple(asked)
-        self._chronicle = chronicle
-        self.groups = groups or Groups()
+        self._store = doing("store", store, STORE, "a store, such as `guard.state.store`")
+        self._clock = _ticking(clock)
+        self._policy = _policy(policy)
+        self._asked = listed("asked", asked, "whom the policy asks, as `(place, how many, names)`")
+        self._chronicle = chronicle if chronicle is None else doing("chronicle", chronicle, CHRONICLE, DIARY)
+        self.groups = Groups() if groups is None else _groups(groups)
 
     # --- looking -------------------------------------------------------------------------------
 
     def list(self, *states: str, session: str | None = None, kind: str | None = None) -> tuple[Request, ...]:
         """Requests in one of these states (those that wait for an answer, where none is named), the oldest first.
-        `kind` is `ask` or `review`. Raises `StoreUnavailable`, and `EvaluationError` for a state that is none."""
+        `kind` is `ask` or `review`. Raises `StoreUnavailable`, and `EvaluationError` for a state or kind that is none."""
         for state in states:
             if state not in (*STATES, "any"):
                 raise EvaluationError(f"there is no state `{state}`: use one of {', '.join(STATES)} or any")
+        text_if_any("session", session, "the id of a session, a text")
+        _check_kind(kind)
         now = self._clock.now()
         wanted = states or WAITING
         found = [
@@ -84,6 +96,8 @@ class Approvals:
 
     def state_of(self, request: Request) -> str:
         """`pending`, `escalated`, `approved`, `consumed`, `denied`, `expired`, `void`, `upheld` or `wrong`."""
+        if not isinstance(request, Request):
+            raise misfit("request", request, "a `Request`, such as `get` gives for an id")
         state = request.state_at(self._clock.now())
         return "void" if state in (*WAITING, "approved") and self._is_outdated(request) else state
 
@@ -95,12 +109,18 @@ class Approvals:
         """`get`; with `by` it is kept that this person was shown it, which an approval should not do without."""
         if by is None:
             return self.get(id)
+        _check_by(by)
         return self._changed(id, lambda request, now: noted_as_shown(request, by, now))
 
     def watch(
         self, *, interval: float = 1.0, kind: str | None = None, wait: Callable[[float], None] = sleep
     ) -> Iterator[Request]:
         """Every request that waits, and each one again whenever anything happened to it, without an end."""
+        _check_kind(kind)
+        _check_waiting(interval, wait)
+        return self._watched(interval, kind, wait)
+
+    def _watched(self, interval: float, kind: str | None, wait: Callable[[float], None]) -> Iterator[Request]:
         known: dict[str, tuple[str, int, int]] = {}
         while True:
             there = self.list("any", kind=kind)
@@ -115,6 +135,7 @@ class Approvals:
 
     def wait(self, id: str, *, interval: float = 1.0, wait: Callable[[float], None] = sleep) -> Request:
         """The request, once it no longer waits: it was answered, or ran out."""
+        _check_waiting(interval, wait)
         while self.state_of(request := self.get(id)) in WAITING:
             wait(interval)
         return request
@@ -151,10 +172,11 @@ class Approvals:
     def answer_all(
         self, ids: Iterable[str], verdict: str, *, by: str, reason: str = ""
     ) -> dict[str, Request | Rejected]:
-        """The same answer to many requests; what came of each."""
+        """The same answer to many requests; what came of each. Raises `EvaluationError` before any of them is answered
+        for what is no list of ids."""
         if isinstance(ids, str):
             raise EvaluationError("`answer_all` takes a list of ids; one of them is for `approve` or `deny`")
-        wanted = tuple(dict.fromkeys(ids))
+        wanted = tuple(dict.fromkeys(map(_named, listed("ids", ids, IDS))))
         found: dict[str, Request | Rejected] = {}
         for id in wanted:
             try:
@@ -169,6 +191,8 @@ class Approvals:
 
     def report(self, *, quick: float = QUICK) -> tuple[Habits, ...]:
         """How people decide: how many answers each gave, and how many unread or within `quick` seconds."""
+        if quick.__class__ not in (int, float) or not 0 <= quick < 1e12:
+            raise misfit("quick", quick, "a number of seconds from 0")
         return habits_of(self._all(self._clock.now()), int(quick * 1_000_000))
 
     def problems(self) -> tuple[str, ...]:
@@ -190,8 +214,12 @@ class Approvals:
         once: bool = False,
         together: int = 1,
     ) -> Request:
+        _check_by(by)
         if not isinstance(reason, str):
             raise EvaluationError("the `reason` is a text")
+        flag("once", once)
+        if together.__class__ is not int or together < 1:
+            raise misfit("together", together, "how many are answered together, from 1")
 
         def change(request: Request, now: int) -> Request:
             if self._is_outdated(request) and verdict == "approve":
@@ -285,6 +313,52 @@ class Approvals:
         return request.subject.policy_name == name and request.subject.policy != digest
 
 
+def _ticking(clock: Any) -> Clock:
+    wanted = "an object whose `now()` gives microseconds since 1970"
+    found: Clock = doing("clock", clock, ("now",), wanted)
+    if hasattr(clock, "year"):  # a moment has a `now` as well
+        raise misfit("clock", clock, wanted)
+    return found
+
+
+def _groups(given: Any) -> Groups:
+    if not isinstance(given, Groups):
+        raise misfit("groups", given, 'groups, such as `Groups({"finance": ["ana", "bob"]})`')
+    return given
+
+
+def _policy(given: Any) -> tuple[str, str] | None:
+    if given is not None and (given.__class__ is not tuple or [type(each) for each in given] != [str, str]):
+        raise misfit("policy", given, "the name and the digest of a policy")
+    policy: tuple[str, str] | None = given
+    return policy
+
+
+def _check_kind(kind: Any) -> None:
+    """Of a kind that does not exist there would seem to be no requests."""
+    if kind is not None and kind not in KINDS:
+        told = f"`{kind}`" if isinstance(kind, str) else shown(kind)
+        raise EvaluationError(f"`kind` is `ask` or `review`, and not {told}")
+
+
+def _check_waiting(interval: Any, wait: Any) -> None:
+    seconds("interval", interval)
+    if not callable(wait):
+        raise misfit("wait", wait, "a function that waits for so many seconds")
+
+
+def _check_by(by: Any) -> None:
+    if not isinstance(by, str) or not by.strip():
+        raise Rejected(f"an answer needs the name of who gives it: `by` is a text, and not {shown(by)}")
+
+
+def _named(id: Any) -> Any:
+    """What names a request, or is told to name none."""
+    if id.__class__.__hash__ is None:
+        raise misfit("ids", id, IDS)
+    return id
+
+
 def _unnamed(given: object) -> str:
     if given is None:  # `decision.request` where nothing could be kept
         return (
@@ -305,6 +379,8 @@ def moment_of(text: str) -> float:
     """Seconds from a duration such as `2h`. Raises `EvaluationError`."""
     from guardrails.language.literals import LiteralError, duration
 
+    if not isinstance(text, str):
+        raise EvaluationError(f"{shown(text)} is no time: write one such as `30m` or `2h`")
     try:
         found = duration(text) / 1_000_000
     except (LiteralError, KeyError):

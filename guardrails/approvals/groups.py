@@ -7,36 +7,40 @@ nobody explained nobody is a member, so a request to it can only run out.
 from __future__ import annotations
 
 from guardrails.errors import EvaluationError
+from guardrails.parameters import listed, mapping, misfit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+WANTED = 'a mapping of groups to people, such as `{"finance": ["ana", "bob"]}`'
+NAMES = "a list of names of groups or people"
+
 
 class Groups:
-    """Groups of people by name. A name that is no group is the person of that name, if some group has them."""
+    """Groups of people by name. A name that is no group is the person of that name, if some group has them.
+    Raises `EvaluationError` for what says of no group who is in it."""
 
     def __init__(self, groups: Mapping[str, Iterable[str]] | None = None) -> None:
-        self.members: dict[str, tuple[str, ...]] = {
-            name: _people(name, members) for name, members in (groups or {}).items()
-        }
+        given = mapping("groups", groups, WANTED) or {}
+        self.members: dict[str, tuple[str, ...]] = {name: _people(name, given[name]) for name in given}
         self.everybody = frozenset(person for members in self.members.values() for person in members)
 
     def of(self, names: Iterable[str]) -> frozenset[str]:
         """The people behind these names; without any name, everybody whom the host knows."""
-        asked = tuple(names)
+        asked = _names(names)
         if not asked:
             return self.everybody
         return frozenset(person for name in asked for person in self._named(name))
 
     def unknown(self, names: Iterable[str]) -> tuple[str, ...]:
         """Those of the names that nobody is behind."""
-        return tuple([name for name in names if not self._named(name)])
+        return tuple([name for name in _names(names) if not self._named(name)])
 
     def lacking(self, names: Iterable[str], quorum: int) -> str:
         """Why there are less than `quorum` people behind these names; empty when there are enough."""
-        asked = tuple(names)
+        asked = _names(names)
         unknown, able = self.unknown(asked), self.of(asked)
         told = ", ".join(f"`{name}`" for name in unknown or asked) or "any group"
         if unknown:
@@ -51,12 +55,25 @@ class Groups:
         return (name,) if name in self.everybody else ()
 
 
+def _names(given: Any) -> tuple[str, ...]:
+    """Names that are asked for: what is none would stand for nobody, and a text for its letters."""
+    names = listed("names", given, NAMES)
+    if not all(isinstance(each, str) for each in names):
+        raise misfit("names", given, NAMES)
+    return names
+
+
 def _people(name: Any, members: Any) -> tuple[str, ...]:
     if not isinstance(name, str) or not name.strip():
         raise EvaluationError("a group of reviewers has a name")
-    if isinstance(members, str) or not all(isinstance(each, str) and each.strip() for each in members):
-        raise EvaluationError(f'the group `{name}` is a list of names, such as ["ana", "bob"]')
-    return tuple(dict.fromkeys(members))
+    wanted = f'the group `{name}` is a list of names, such as ["ana", "bob"]'
+    try:
+        people = listed("groups", members, wanted)
+    except EvaluationError:
+        raise EvaluationError(wanted) from None
+    if not all(isinstance(each, str) and each.strip() for each in people):
+        raise EvaluationError(wanted)
+    return tuple(dict.fromkeys(people))
 
 
 def same_person(one: object, other: object) -> bool:

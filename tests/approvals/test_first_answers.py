@@ -77,5 +77,5 @@ def test_a_state_that_is_none_is_no_empty_list(asked: tuple[Approvals, Any, Any]
 
 def test_reviewers_are_groups(asked: tuple[Approvals, Any, Any]) -> None:
     wrong: Any = ["ana"]
-    with pytest.raises(EvaluationError, match="reviewers are groups"):
+    with pytest.raises(EvaluationError, match="`reviewers` is groups, such as"):
         Guard.from_text(POLICY, reviewers=wrong)
