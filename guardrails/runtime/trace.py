@@ -274,8 +274,8 @@ class Trace:
             self._files.add(header.point, event)
 
     def _settle(self, event: Earlier, *, ok: bool) -> None:
-        """What became of a call: the newest open one of that id, else of the same arguments, else one of
-        which nothing else is known."""
+        """What became of a call: the newest open one of that id, of several the one with the same arguments if there
+        is one; else of the same arguments, else one of which nothing else is known."""
         call = self._answered(event)
         if call is None and event._header.point == "result":
             before = self._failed_before(event)
@@ -304,9 +304,11 @@ class Trace:
     def _answered(self, event: Earlier) -> Earlier | None:
         calls = self._open.get(event.tool, [])
         if event.call_id is not None:
-            for call in reversed(calls):
-                if call.call_id == event.call_id:
-                    return call
+            named = [call for call in reversed(calls) if call.call_id == event.call_id]
+            if len(named) > 1:
+                return next((call for call in named if call.same_args(event)), named[0])
+            if named:
+                return named[0]
         for call in reversed(calls):
             if (call.call_id is None or event.call_id is None) and call.same_args(event):
                 return call

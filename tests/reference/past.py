@@ -86,7 +86,9 @@ def _call_of(answer: Happened, past: Sequence[Happened]) -> Happened | None:
         for one in waiting
         if (one.call_id is None or answer.call_id is None) and _alike(one.args, answer.args)
     ]
-    return (named or alike or [None])[-1]
+    same = [one for one in named if _alike(one.args, answer.args)]
+    found = same or named or alike
+    return found[-1] if found else None
 
 
 def _alike(left: Any, right: Any) -> bool:

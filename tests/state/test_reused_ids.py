@@ -296,3 +296,21 @@ def test_a_call_whose_outcome_nobody_else_could_find_is_denied(tmp_path: Path) -
     assert guard.session(id="s").check_call("pay", {"amount": 1}).allowed
     denied = guard.session(id="s").check_call("pay", {"amount": 1}, call_id="c")
     assert outcomes([denied]) == ["deny"]
+
+
+@pytest.mark.parametrize("told", ["result", "failed"])
+def test_the_session_remembers_the_outcome_of_each(home: Home, told: str) -> None:
+    guard = home("""
+        on call check { allow }
+        on call pay { allow; sure: deny unless seen(call check where call.args.to == args.to and call.ok) }
+        on session { again: limit retries 0 }
+    """)
+    session = guard.session(id="s")
+    for to in "ab":
+        assert session.check_call("check", {"to": to}, call_id="c").allowed
+    if told == "result":
+        session.check_result("check", "fine", args={"to": "a"}, call_id="c")
+        assert outcomes([session.check_call("pay", {"to": to}) for to in "ab"]) == ["allow", "deny"]
+    else:
+        session.failed("check", {"to": "a"}, call_id="c")
+        assert outcomes([session.check_call("check", {"to": to}) for to in "ab"]) == ["deny", "allow"]
