@@ -31,6 +31,11 @@ BESIDE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Host -> its tools that are not in its table because one call of them may mean several -> what they are called."""
 
+SPELLED: Mapping[str, tuple[str, str]] = {
+    "claude-code": ("mcp__", "__"), "codex": ("mcp__", "__"), "gemini": ("mcp_", "_"), "cursor": ("MCP:", ":"),
+}  # fmt: skip
+"""Host -> how its names of the tools of MCP servers begin, and what stands between server and tool."""
+
 ANYTHING = "tools of MCP servers are `mcp.SERVER.TOOL`, and those that guard does not know `other.NAME`"
 
 
@@ -69,14 +74,13 @@ class _Names:
     def __init__(self, target: str) -> None:
         host = host_named(target)
         self.title = host.TITLE
+        self.spelled = SPELLED.get(target)
         self.own: dict[str, tuple[str, ...]] = {name: (tool.name,) for name, tool in host.TOOLS.items()}
         self.own |= BESIDE.get(target, {})
         self.words = frozenset(tool.name for each in HOSTS for tool in host_named(each).TOOLS.values())
 
     def may_be_called(self, pattern: syntax.ToolPattern) -> bool:
         head = pattern.text.partition("*")[0] if pattern.is_wildcard else pattern.text
-        if head.lower().startswith("mcp"):
-            return True  # a server's tool, however it is written
         if any(head.startswith(begin) or (pattern.is_wildcard and begin.startswith(head)) for begin in OPEN):
             return True
         return _speaks_of(pattern, self.words)
@@ -89,11 +93,37 @@ class _Names:
         """What to write instead, as far as it can be told."""
         if text in self.own:
             return f"its `{text}` is {_either(self.own[text])}"
+        if text.lower().startswith("mcp"):
+            return self._help_of_server(text)
         nearest = nearest_word(text, [*self.words, *self.own])
         if nearest is None or nearest in self.words:
             return did_you_mean(text, self.words) or ANYTHING
         meant = _either(self.own[nearest])
         return f"did you mean {meant}? That is its `{nearest}`"
+
+    def _help_of_server(self, text: str) -> str:
+        """For a tool of an MCP server, in this host's spelling or in that of another. A host that names no servers
+        has no tool by such a name either."""
+        if self.spelled is None:
+            return ANYTHING
+        own = _served(text, *self.spelled)
+        if own is not None:
+            return f"its `{text}` is `{own}`"
+        meant = next(filter(None, (_served(text, *spelling) for spelling in SPELLED.values())), None)
+        return ANYTHING if meant is None else f"did you mean `{meant}`?"
+
+
+def _served(text: str, begin: str, between: str) -> str | None:
+    """What policies call a tool of a server that is spelled so; None where it cannot be told which is which."""
+    if not text.startswith(begin):
+        return None
+    rest = text.removeprefix(begin)
+    if rest == "*":
+        return "mcp.*"
+    cut = rest.rpartition if between == ":" else rest.partition
+    server, _, tool = cut(between)
+    is_open = between == "_" and (not server or "_" in tool)  # servers may have a `_` in their own name
+    return None if is_open or not server or not tool else f"mcp.{server}.{tool}"
 
 
 def _either(names: tuple[str, ...]) -> str:

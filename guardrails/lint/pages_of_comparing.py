@@ -32,9 +32,10 @@ COMPARING: Final[dict[str, tuple[str, str]]] = {
         **Why.** What the policy says of it holds for nothing at that host: a `deny` for a name that no call goes by
         stops no call.
 
-        **Avoid.** `on call Bash { ... }`, as the host itself calls it.
+        **Avoid.** `on call Bash { ... }` or `on call mcp__shop__buy { ... }`, as the host itself calls them.
 
-        **Prefer.** `on call run_command { ... }`, which holds in every host.
+        **Prefer.** `on call run_command { ... }`, which holds in every host, and `on call "mcp.shop.buy" { ... }`, which
+        holds wherever a host says whose tool it is.
         """,
     ),
     "counter-lost": (

@@ -46,6 +46,45 @@ def test_a_name_that_no_call_goes_by_is_told(host: str, name: str, message: str,
     assert told(f'on call {name} {{ deny because "No." }}', host) == [(message, help)]
 
 
+ANY = "tools of MCP servers are `mcp.SERVER.TOOL`, and those that guard does not know `other.NAME`"
+
+
+@pytest.mark.parametrize(
+    ("host", "name", "help"),
+    [
+        ("claude-code", "mcp__shop__buy", "its `mcp__shop__buy` is `mcp.shop.buy`"),
+        ("claude-code", "mcp__my_shop__buy__all", "its `mcp__my_shop__buy__all` is `mcp.my_shop.buy__all`"),
+        ("claude-code", "mcp__shop__*", "its `mcp__shop__*` is `mcp.shop.*`"),
+        ("claude-code", "mcp__*__buy", "its `mcp__*__buy` is `mcp.*.buy`"),
+        ("claude-code", "mcp__*", "its `mcp__*` is `mcp.*`"),
+        ("claude-code", "mcp__shop", ANY),
+        ("claude-code", "mcp__sh*", ANY),
+        ("claude-code", "MCP:shop:buy", "did you mean `mcp.shop.buy`?"),
+        ("claude-code", "mcp_shop_buy", "did you mean `mcp.shop.buy`?"),
+        ("claude-code", "mcp_my_shop_buy", ANY),
+        ("claude-code", "mcp_*", "did you mean `mcp.*`?"),
+        ("claude-code", "MCP__shop__buy", ANY),
+        ("claude-code", "mcp", ANY),
+        ("codex", "mcp__shop__buy", "its `mcp__shop__buy` is `mcp.shop.buy`"),
+        ("cursor", "MCP:shop:buy", "its `MCP:shop:buy` is `mcp.shop.buy`"),
+        ("cursor", "MCP:a:b:buy", "its `MCP:a:b:buy` is `mcp.a:b.buy`"),
+        ("cursor", "MCP:*", "its `MCP:*` is `mcp.*`"),
+        ("cursor", "mcp__shop__buy", "did you mean `mcp.shop.buy`?"),
+        ("gemini", "mcp_shop_buy", "its `mcp_shop_buy` is `mcp.shop.buy`"),
+        ("gemini", "mcp_*", "its `mcp_*` is `mcp.*`"),
+        ("gemini", "mcp_my_shop_buy", ANY),
+        ("gemini", "mcp__shop__buy", "did you mean `mcp.shop.buy`?"),
+        ("copilot", "mcp__shop__buy", ANY),
+        ("copilot", "mcp__*", ANY),
+    ],
+)
+def test_a_tool_of_a_server_in_the_hosts_own_spelling_is_told(host: str, name: str, help: str) -> None:
+    """No call goes by it, so a `deny` for it beside an `allow` of everything stops nothing."""
+    title = host_named(host).TITLE
+    message = f"no tool of {title} is called `{name}` in a policy"
+    assert told(f'default call allow\non call "{name}" {{ deny because "No." }}', host) == [(message, help)]
+
+
 @pytest.mark.parametrize("host", HOSTS)
 @pytest.mark.parametrize(
     "text",
@@ -76,7 +115,7 @@ def test_it_is_told_wherever_a_policy_names_tools(host: str, text: str) -> None:
     "tools",
     [
         "run_command", "delete_file",  # words that all hosts share, whichever of them a host has
-        '"mcp.shop.buy"', '"mcp.*"', '"m*"', "mcp__shop__buy", '"mcp__*"', '"mcp_shop_buy"', '"MCP:shop:buy"',
+        '"mcp.shop.buy"', '"mcp.*"', '"mcp*"', '"mc*"', '"m*"', '"mcp.shop__buy"', '"*__buy"',
         '"other.frobnicate"', '"other.*"', '"o*"', '"*"', '"*_file"', '"read_*"', '"*.buy"',
     ],
 )  # fmt: skip
@@ -149,6 +188,27 @@ def test_what_is_told_of_the_hosts_own_names_is_what_they_are_called(
     for message, help in told(f"on call {name} {{ deny }}", host):
         assert f"`{name}`" in message
         assert all(f"`{call.tool}`" in help for call in moment.calls if not call.tool.startswith("other."))
+
+
+SERVED = st.tuples(
+    st.sampled_from(
+        [("claude-code", "mcp__", "__"), ("codex", "mcp__", "__"), ("gemini", "mcp_", "_"), ("cursor", "MCP:", ":")]
+    ),
+    st.from_regex(r"\A[a-z_:]{0,6}\Z"), st.from_regex(r"\A[a-z_:]{0,6}\Z"),
+)  # fmt: skip
+
+
+@given(SERVED)
+def test_what_is_told_of_a_tool_of_a_server_is_what_it_is_called(
+    named: tuple[tuple[str, str, str], str, str],
+) -> None:
+    (host, begin, between), server, tool = named
+    name = f"{begin}{server}{between}{tool}"
+    called = [call.tool for call in host_named(host).read(CALL[host](name, {}), "/work").calls]
+    ((_, help),) = told(f"on call {json.dumps(name)} {{ deny }}", host)
+    assert not help.startswith("its ") or help == f"its `{name}` is `{called[0]}`"
+    is_plain = server and tool and not any(sign in f"{server}{tool}" for sign in "_:")
+    assert not is_plain or help == f"its `{name}` is `mcp.{server}.{tool}`"
 
 
 def test_lint_tells_it_with_all_else(guard: Guard) -> None:
