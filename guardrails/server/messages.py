@@ -82,9 +82,14 @@ class Request:
         return dict(pairs)
 
     def asked(self, *known: str) -> dict[str, str]:
-        """The query, which may have nothing but these names."""
+        """The query, which may have nothing but these names. One that says nothing is a mistake: it would find nothing,
+        or everything."""
         found = self.query
-        for name in found:
+        for name, value in found.items():
+            if name in known and not value:
+                raise Problem(
+                    400, "bad_query", f"`{name}` is empty in the query", advice="leave it out, or fill it in"
+                )
             if name not in known:
                 allowed = f"it may have {', '.join(known)}" if known else "it has none"
                 raise Problem(400, "bad_query", f"the query has no `{name[:40]}` here", advice=allowed)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from guardrails.approvals.request import STATES
 from guardrails.server.messages import Answer, told
 from guardrails.server.routes import Route
-from guardrails.server.schemas import ANY_OBJECT, COMPONENTS, STRING, ref
+from guardrails.server.schemas import ANY_OBJECT, COMPONENTS, ID, STRING, ref
 from guardrails.version import VERSION
 
 if TYPE_CHECKING:
@@ -77,9 +77,7 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _parameters(route: Route) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
-    path = [
-        {"name": name, "in": "path", "required": True, "schema": STRING | {"minLength": 1}} for name in names
-    ]
+    path = [{"name": name, "in": "path", "required": True, "schema": ID} for name in names]
     query = [{"name": name, "in": "query", "required": False, "schema": _asked(name)} for name in route.query]
     headers = [{"name": name, "in": "header", "required": False, "schema": STRING} for name in route.headers]
     return path + query + headers
@@ -87,7 +85,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 def _asked(name: str) -> dict[str, Any]:
     known = {"state": [*STATES, "any"], "kind": ["ask", "review"]}.get(name)
-    return STRING if known is None else {"enum": known}
+    return ID if known is None else {"enum": known}
 
 
 def _responses(route: Route) -> list[tuple[str, dict[str, Any]]]:

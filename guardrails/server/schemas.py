@@ -7,11 +7,13 @@ from typing import Any
 Schema = dict[str, Any]
 
 STRING: Schema = {"type": "string"}
+ID: Schema = {"type": "string", "minLength": 1}
+NAME: Schema = {"type": "string", "minLength": 1, "maxLength": 256}
 ANY_OBJECT: Schema = {"type": "object"}
 SESSION: Schema = {
     "oneOf": [
-        STRING,
-        {"type": "object", "required": ["id"], "properties": {"id": STRING}},
+        ID,
+        {"type": "object", "required": ["id"], "properties": {"id": ID}},
     ]
 }
 WHO: Schema = {
@@ -57,7 +59,7 @@ COUNT: Schema = {"type": "integer", "minimum": 0}
 USAGE = record(
     (), type={"const": "usage"}, args=ARGS, model=STRING, input_tokens=COUNT, cached_tokens=COUNT,
     output_tokens=COUNT, cost={"type": ["string", "null"], "pattern": r"^[0-9]{1,12}(\.[0-9]{1,6})? [A-Z]{3}$"},
-    tool_time={"type": "number", "minimum": 0}, tool=STRING, reservation=STRING, **WHO,
+    tool_time={"type": "number", "minimum": 0}, tool=NAME, reservation=STRING, **WHO,
 )  # fmt: skip
 
 SPAN: Schema = {
