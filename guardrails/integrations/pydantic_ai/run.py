@@ -22,7 +22,7 @@ from pydantic_ai.messages import (
 from guardrails.errors import EvaluationError, GuardError, Halted
 from guardrails.integrations.answers import Answer
 from guardrails.integrations.given import nearest
-from guardrails.integrations.pydantic_ai.tools import seen
+from guardrails.integrations.pydantic_ai.tools import as_data, seen
 from guardrails.integrations.receipts import Unmediated
 
 TYPE_CHECKING = False
@@ -146,7 +146,8 @@ class Run:
         for part in results:
             is_own = part.tool_call_id in self.calls or part.tool_call_id in self.executed
             if part.outcome == "success" and not is_own and part.tool_name not in others:
-                part.content = await self._brought(part, _arguments(messages, part.tool_call_id))
+                written = _arguments(messages, part.tool_call_id)
+                part.content = await self._brought(part, _as_it_ran(context, part.tool_name, written))
                 self.calls.add(part.tool_call_id)
 
     async def _brought(self, part: ToolReturnPart, args: Any) -> Any:
@@ -270,6 +271,23 @@ def _arguments(messages: list[ModelMessage], call_id: str) -> Any:
     parts = (part for message in messages if isinstance(message, ModelResponse) for part in message.parts)
     calls = (part for part in parts if isinstance(part, ToolCallPart) and part.tool_call_id == call_id)
     return next((part.args for part in calls), None)
+
+
+def _as_it_ran(context: RunContext[Any], tool: str, written: Any) -> Any:
+    """What a tool of the agent was judged and called with, where the model wrote this: with the defaults of its
+    parameters, or a call that was judged in another process would pass for a second one."""
+    found = (getattr(context.tool_manager, "tools", None) or {}).get(tool)
+    if found is None or found.tool_def.kind == "external":
+        return written
+    check = (
+        found.args_validator.validate_json
+        if isinstance(written, str)
+        else found.args_validator.validate_python
+    )
+    try:
+        return as_data(check(written or ("{}" if isinstance(written, str) else {})))
+    except ValueError:  # it was refused, or the tool is another one by now
+        return written
 
 
 def _answered_until(messages: list[ModelMessage]) -> int:

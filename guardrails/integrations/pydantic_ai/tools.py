@@ -56,7 +56,7 @@ class GuardedToolset(WrapperToolset[Any]):
 
     async def _judged(self, name: str, args: dict[str, Any], ctx: RunContext[Any]) -> Passage:
         try:
-            given = _jsonable(args)
+            given = as_data(args)
         except (PydanticSerializationError, ValueError) as error:
             raise ToolFailed(f"the call of `{name}` is denied: its arguments are no JSON: {error}") from error
         passage = await self.run.seat.acall(name, given, ctx.tool_call_id)
@@ -119,10 +119,10 @@ def seen(result: Any) -> Any:
     """A result as a policy sees it: data, or its text where it is neither data nor text."""
     if isinstance(result, str):
         return result
-    return _jsonable(result, fallback=str)
+    return as_data(result, fallback=str)
 
 
-def _jsonable(value: Any, **how: Any) -> Any:
+def as_data(value: Any, **how: Any) -> Any:
     """A value as JSON; bytes are text where they can be."""
     try:
         return to_jsonable_python(value, **how)
