@@ -53,7 +53,7 @@ contracts: $(STAMP)
 	$(BIN)/lint-imports
 
 unit: $(STAMP) $(PEERS)/.python services
-	$(BIN)/pytest -n 2 -m 'not soak'
+	$(BIN)/pytest -n 2 --dist worksteal -m 'not soak'
 
 # Tests talk to a real Redis and a real PostgreSQL, which they start themselves; install them where that is allowed.
 services:
