@@ -11,7 +11,6 @@ what was charged, ask people about a call that is over, and look at arguments wh
 from __future__ import annotations
 
 from hashlib import sha256
-from json import dumps, loads
 from threading import Lock
 
 from guardrails.errors import Unavailable
@@ -156,6 +155,8 @@ def _meant(waiting: list[Waiting], mark: str) -> Waiting:
 
 
 def _swapped(key: str, waiting: list[Waiting], version: int, now: int) -> Generator[Any, Any, bool]:
+    from json import dumps  # not above: a check that counts, and names no call, does without
+
     text = dumps([[each.mark, each.reservation, each.until, each.is_told] for each in waiting])
     keep = max(each.until for each in waiting) - now
     answer = yield ("swap", (key, text), {"version": version, "keep": max(keep, 1), "now": now})
@@ -163,4 +164,6 @@ def _swapped(key: str, waiting: list[Waiting], version: int, now: int) -> Genera
 
 
 def _read(text: str) -> list[Waiting]:
+    from json import loads
+
     return [Waiting(*fields) for fields in loads(text)]

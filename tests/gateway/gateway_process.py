@@ -59,8 +59,10 @@ class Process:
     def read(self, seconds: float = SECONDS) -> Any:
         """The next message; None at the end."""
         assert self.process.stdout is not None
+        waiting = select.poll()  # `select` itself knows no file beyond the first 1,024 of a process
+        waiting.register(self.process.stdout, select.POLLIN)
         while b"\n" not in self._left:
-            ready, _, _ = select.select([self.process.stdout], [], [], seconds)
+            ready = waiting.poll(seconds * 1000)
             assert ready, f"nothing came in {seconds} s: {self.told()}"
             data = os.read(self.process.stdout.fileno(), 1 << 20)
             if not data:
